@@ -1,0 +1,73 @@
+# CML Cloud Manager. `make` explains itself.
+SHELL := /bin/sh
+PORT ?= 8000
+VAR ?= var
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Parallel test processes: one a core, two at most by default.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run install system test check fmt bench clean lock screenshots
+
+help:
+	@echo 'make run          the whole portal on this machine, against simulated AWS and CML (PORT=8000 VAR=var)'
+	@echo 'make test         everything CI checks: lint, types, layers, migrations, tests, browser'
+	@echo 'make check        the same without tests'
+	@echo 'make fmt          format the code'
+	@echo 'make bench        measure the numbers of the design'
+	@echo 'make screenshots  take the pictures of docs/screenshots again'
+	@echo 'make lock         compile requirements*.in into pins'
+	@echo 'make clean        remove the virtual environment and caches (the data in $(VAR) stays)'
+
+# The stamp changes with the pins, so a pull that changes them installs again.
+$(VENV)/stamp: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.11")'
+	@echo 'Installing the pinned packages into $(VENV) (about a minute, once)…'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/stamp
+
+run: install
+	@exec $(BIN)/python -m cmlmanager.sandbox --port $(PORT) --var $(VAR) $(RUN_OPTIONS)
+
+# What pip cannot give: a browser for the live pages. Installed when we may, named when we may not.
+system:
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    echo 'Installing chromium…'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+	  else echo 'The browser tests need Chromium. Install it (Debian: apt-get install chromium) and run again.' >&2; exit 1; fi; }
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint templates --check --lint --quiet
+	SECRET_KEY=check $(BIN)/mypy cmlmanager accounts workers labs
+	$(BIN)/lint-imports
+	tests/check_settings.sh $(BIN)/python
+
+test: check system
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+fmt: install
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+	$(BIN)/djlint templates --reformat --quiet || true
+
+bench: install
+	$(BIN)/python -m tests.bench
+
+screenshots: install system
+	$(BIN)/python -m tests.browser.screenshots
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --no-header --upgrade --universal --python-version 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --no-header --upgrade --universal --python-version 3.11 requirements-dev.in -c requirements.txt -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage htmlcov test-artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

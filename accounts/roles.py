@@ -1,0 +1,52 @@
+"""Who may do what: the one table. Views, API, admin, templates and tests read it; the database gets it after every migration.
+
+A role is a Django group of the same name; a capability is a Django permission, `app_label.codename`.
+"""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    """The three groups, least first."""
+
+    USER = "user", "User"
+    MANAGER = "manager", "Manager"
+    ADMIN = "admin", "Administrator"
+
+
+_EVERYBODY = frozenset(Role)
+_OPERATORS = frozenset({Role.MANAGER, Role.ADMIN})
+_ADMINS = frozenset({Role.ADMIN})
+
+CAPABILITIES: dict[str, frozenset[Role]] = {
+    # See workers, metrics, history; be told live; ask for a refresh (rate-limited).
+    "workers.view_worker": _EVERYBODY,
+    "workers.refresh_worker": _EVERYBODY,
+    # Start and stop, edit tags, keep awake.
+    "workers.start_worker": _OPERATORS,
+    "workers.stop_worker": _OPERATORS,
+    "workers.tag_worker": _OPERATORS,
+    "workers.keep_worker_awake": _OPERATORS,
+    # Create, import, terminate, delete; monitoring; licences; how the portal connects.
+    "workers.add_worker": _ADMINS,
+    "workers.import_worker": _ADMINS,
+    "workers.change_worker": _ADMINS,
+    "workers.terminate_worker": _ADMINS,
+    "workers.delete_worker": _ADMINS,
+    "workers.monitor_worker": _ADMINS,
+    "workers.license_worker": _ADMINS,
+    "workers.view_event": _ADMINS,
+    "workers.view_regioncheck": _ADMINS,
+    # People and their roles, in the Django admin.
+    "accounts.view_user": _ADMINS,
+    "accounts.add_user": _ADMINS,
+    "accounts.change_user": _ADMINS,
+    "auth.view_group": _ADMINS,
+}
+
+
+def capabilities_of(role: Role) -> set[str]:
+    """The permissions, `app_label.codename`, that the group of `role` holds."""
+    return {capability for capability, roles in CAPABILITIES.items() if role in roles}

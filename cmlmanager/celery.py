@@ -1,0 +1,20 @@
+"""The Celery application. Tasks live in the apps' `tasks` modules, the timetable in the settings."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cmlmanager.settings")
+
+app = Celery("cmlmanager")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Celery would replace the handlers that the settings configured."""

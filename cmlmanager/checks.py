@@ -1,0 +1,64 @@
+"""System checks: missing or contradictory settings are named before the first request, with the variable to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security)
+def check_secrets_keys(**kwargs: Any) -> list[CheckMessage]:
+    """Secrets in the database need at least one good Fernet key."""
+    if not settings.SECRETS_KEYS:
+        hint = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())' makes one."
+        return [Error("SECRETS_KEYS is not set: CML passwords could not be encrypted.", hint=hint, id="cmlmanager.E001")]
+    problems: list[CheckMessage] = []
+    for number, key in enumerate(settings.SECRETS_KEYS, start=1):
+        try:
+            Fernet(key)
+        except (ValueError, TypeError):
+            problems.append(Error(f"Key {number} of SECRETS_KEYS is not a Fernet key.", id="cmlmanager.E002"))
+    return problems
+
+
+@register()
+def check_aws(**kwargs: Any) -> list[CheckMessage]:
+    """Regions must be named once each; an endpoint of our own means the sandbox or a test."""
+    problems: list[CheckMessage] = []
+    if not settings.AWS_REGIONS:
+        problems.append(Error("AWS_REGIONS is empty: name at least one region.", id="cmlmanager.E003"))
+    if len(set(settings.AWS_REGIONS)) != len(settings.AWS_REGIONS):
+        problems.append(Error("AWS_REGIONS names a region twice.", id="cmlmanager.E004"))
+    if settings.SANDBOX and not settings.AWS_ENDPOINT_URL:
+        problems.append(
+            Error(
+                "SANDBOX is on, but AWS_ENDPOINT_URL is not set: the sandbox must not reach the real AWS.", id="cmlmanager.E005"
+            )
+        )
+    return problems
+
+
+@register()
+def check_intervals(**kwargs: Any) -> list[CheckMessage]:
+    """A slower state refresh than CML refresh would show CML's word about machines that are gone."""
+    if settings.STATE_INTERVAL > settings.CML_INTERVAL:
+        message = "STATE_INTERVAL is longer than CML_INTERVAL: machine states will be older than CML's."
+        return [Warning(message, id="cmlmanager.W001")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_production(**kwargs: Any) -> list[CheckMessage]:
+    """What Django's own deployment checks do not know."""
+    problems: list[CheckMessage] = []
+    if settings.SANDBOX:
+        problems.append(Error("SANDBOX is on: its people have published passwords. Unset it.", id="cmlmanager.E006"))
+    if not settings.ALLOWED_HOSTS:
+        problems.append(Error("ALLOWED_HOSTS is empty: no request would be answered.", id="cmlmanager.E007"))
+    if settings.CML_TLS_POLICY == "off":
+        message = "CML_TLS_POLICY is off: CML's certificates are not checked, passwords could be read on the way. Pin them per worker."
+        problems.append(Warning(message, id="cmlmanager.W002"))
+    return problems

@@ -1,0 +1,36 @@
+"""The Django admin as the operators' desk: one sign-in for everything, and a clear 403 for people who are not staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+
+class Desk(AdminSite):
+    """Signed-out people go to the portal's sign-in, with its rate limit."""
+
+    site_header = site_title = "CML Cloud Manager"
+    index_title = "Operators' desk"
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Refuse signed-in people who are not staff: another sign-in, which Django would offer them, does not help."""
+        inner = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not self.has_permission(request):
+                raise PermissionDenied
+            return inner(request, *args, **kwargs)
+
+        return guarded
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is no second sign-in page."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
+        return redirect_to_login(request.GET.get("next", "/admin/"))

@@ -1,0 +1,152 @@
+"""One task a web process reads the Redis stream for all its pages, and notices when it missed something."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from cmlmanager.live.hub import Hub
+from cmlmanager.live.messages import HEARTBEAT, LIVE, Message, reread
+from cmlmanager.live.publisher import STREAM_KEY
+
+logger = logging.getLogger(__name__)
+
+# A random word that lives and dies with the stream: another word means another, emptied Redis.
+EPOCH_KEY = f"{STREAM_KEY}:epoch"
+_BATCH = 500
+_BLOCK_MS = 5_000
+_CONNECT_TIMEOUT = 2.0
+_READ_TIMEOUT = _BLOCK_MS / 1000 + 5
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
+# Places filled before the event loop gets its turn, so that a burst to a thousand pages does not hold up the others' requests.
+_PLACES_AT_ONCE = 5_000
+
+
+class Reader:
+    """Follows the stream for `hub`, through any outage, for as long as `run` runs."""
+
+    def __init__(self, url: str, hub: Hub) -> None:
+        self._url = url
+        self._hub = hub
+        self._epoch: bytes | None = None
+        self._last_id: bytes | str = "0-0"
+        # How many entries had ever been added to the stream when ours was the last one.
+        self._position = 0
+        self._may_have_missed = False
+        self._heartbeat_at: float | None = None
+        self.connected = False
+
+    @property
+    def heartbeat_age(self) -> float | None:
+        """Seconds since a heartbeat came through, or None when none ever did."""
+        return None if self._heartbeat_at is None else time.monotonic() - self._heartbeat_at
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                await self._follow()
+            except (redis.RedisError, OSError, TimeoutError) as error:
+                delay = _FIRST_DELAY if self.connected else min(delay * 2, _LONGEST_DELAY)
+                self._lost(str(error))
+            except Exception:
+                delay = _LONGEST_DELAY
+                logger.exception("Reading live updates failed unexpectedly; trying again.")
+                self._lost("see above")
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    def _lost(self, reason: str) -> None:
+        if self.connected or not self._may_have_missed:
+            logger.warning("Live updates cannot be read from Redis (%s); trying again until they can.", reason)
+        self.connected = False
+        self._may_have_missed = True
+
+    async def _follow(self) -> None:
+        client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+            self._url,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            socket_timeout=_READ_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            single_connection_client=True,
+            protocol=2,
+        )
+        try:
+            await self._resume(client)
+            while True:
+                await self._read(client)
+        finally:
+            await client.aclose()
+
+    async def _resume(self, client: redis.asyncio.Redis) -> None:
+        """Take up where we were, or at the end of the stream when that place is gone; pages read again after any outage."""
+        await client.set(EPOCH_KEY, secrets.token_hex(8), nx=True)
+        epoch: Any = await client.get(EPOCH_KEY)
+        same = self._epoch is not None and epoch == self._epoch
+        if not same or await self._is_cut_off(client):
+            await self._go_to_end(client)
+        self._epoch = epoch
+        self.connected = True
+        if self._may_have_missed:
+            self._may_have_missed = False
+            self._hub.deliver([reread()])
+            logger.info("Live updates are read from Redis again; %d pages read again.", len(self._hub.listeners))
+
+    async def _is_cut_off(self, client: redis.asyncio.Redis) -> bool:
+        """Whether entries behind our place were trimmed before we read them, or the stream is younger than we are.
+
+        XINFO STREAM's `entries-added` (Redis 7, Valkey) counts every entry ever, so `entries-added - length` were removed.
+        """
+        added, length, _ = await _describe(client)
+        return added < self._position or added - length > self._position
+
+    async def _go_to_end(self, client: redis.asyncio.Redis) -> None:
+        self._position, _, self._last_id = await _describe(client)
+
+    async def _read(self, client: redis.asyncio.Redis) -> None:
+        answer: Any = await client.xread({STREAM_KEY: self._last_id}, count=_BATCH, block=_BLOCK_MS)
+        if not answer:
+            return
+        entries = answer[0][1]
+        if len(entries) == _BATCH and await self._is_cut_off(client):
+            logger.warning("Live updates came faster than they were read; pages read again.")
+            await self._go_to_end(client)
+            self._hub.deliver([reread()])
+            return
+        self._last_id = entries[-1][0]
+        self._position += len(entries)
+        await self._deliver(entries)
+
+    async def _deliver(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        places = 0
+        for _, fields in entries:
+            try:
+                message = Message.from_fields(fields)
+            except KeyError:
+                continue
+            if message.channel == LIVE and message.type == HEARTBEAT:
+                self._heartbeat_at = time.monotonic()
+            places += self._hub.deliver([message])
+            if places >= _PLACES_AT_ONCE:
+                places = 0
+                await asyncio.sleep(0)
+
+
+async def _describe(client: redis.asyncio.Redis) -> tuple[int, int, bytes | str]:
+    """Entries ever added, entries kept, and the last id; of a stream that does not exist: nothing yet."""
+    try:
+        info: Any = await client.xinfo_stream(STREAM_KEY)
+    except redis.ResponseError:
+        if await client.exists(STREAM_KEY):
+            raise
+        return 0, 0, "0-0"
+    return int(info["entries-added"]), int(info["length"]), info["last-generated-id"]

@@ -1,0 +1,84 @@
+"""The control listener: tests and demonstrations look at the servers and make them misbehave. Plain HTTP on 127.0.0.1.
+
+`GET /servers` lists them. `POST /servers/<instance id>` takes any of `mode` with its options (see `faults.Misbehaviour`),
+`fault`, `add_labs` (objects of `fleet.DemoLab`), `remove_labs` (ids) and `lab_states` (state by id).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cmlmanager.sandbox.cml.faults import Misbehaviour
+from cmlmanager.sandbox.cml.seed import add_lab
+from cmlmanager.sandbox.cml.server import SimulatedServer
+from cmlmanager.sandbox.cml.supervisor import Supervisor
+from cmlmanager.sandbox.fleet import DemoLab
+
+LAB_STATES = ("DEFINED_ON_CORE", "STOPPED", "STARTED")
+
+
+def control_app(supervisor: Supervisor) -> Starlette:
+    """The ASGI application of the control listener."""
+
+    async def list_servers(request: Request) -> Response:
+        return JSONResponse([server.report() for server in supervisor.servers.values()])
+
+    async def change_server(request: Request) -> Response:
+        server = supervisor.servers.get(request.path_params["instance_id"])
+        if server is None:
+            return JSONResponse({"error": "no such server runs"}, 404)
+        try:
+            body = json.loads(await request.body())
+            if not isinstance(body, dict):
+                return JSONResponse({"error": "the body is a JSON object"}, 400)
+            change(server, body)
+        except (ValueError, TypeError, AttributeError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        await supervisor.follow()
+        return JSONResponse(server.report())
+
+    return Starlette(
+        routes=[
+            Route("/servers", list_servers),
+            Route("/servers/{instance_id}", change_server, methods=["POST"]),
+        ]
+    )
+
+
+def change(server: SimulatedServer, body: dict[str, Any]) -> None:
+    """Apply one control request. Raises ValueError or TypeError for what it does not understand."""
+    labs = {name: body.pop(name) for name in ("add_labs", "remove_labs", "lab_states") if name in body}
+    fault = body.pop("fault", None)
+    misbehaviour = Misbehaviour.read(body) if body else None
+    if fault is not None:
+        server.set_fault(fault)
+    if labs:
+        _change_labs(server, **labs)
+        server.save()
+    if misbehaviour is not None:
+        server.set_misbehaviour(misbehaviour)
+
+
+def _change_labs(
+    server: SimulatedServer,
+    *,
+    add_labs: list[dict[str, Any]] | None = None,
+    remove_labs: list[str] | None = None,
+    lab_states: dict[str, str] | None = None,
+) -> None:
+    known = server.state.labs
+    added = [DemoLab(**lab) for lab in add_labs or []]
+    for lab_id, state in (lab_states or {}).items():
+        if lab_id not in known or state not in LAB_STATES:
+            raise ValueError(f"no lab {lab_id!r}, or no state {state!r}")
+        known[lab_id].set_state(state)
+    for lab_id in remove_labs or []:
+        known.pop(lab_id, None)
+    for lab in added:
+        add_lab(server.state, lab)

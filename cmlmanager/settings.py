@@ -1,0 +1,236 @@
+"""Every setting of the portal, from the environment only. `.env.example` explains each variable; `cmlmanager.checks` names contradictions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from cmlmanager import env, observability
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = Path(env.text("VAR", str(BASE_DIR / "var"))).absolute()
+
+# ── What kind of installation ──────────────────────────────────────────────────────────────────────────────────────
+DEBUG = env.boolean("DEBUG", False)
+SANDBOX = env.boolean("SANDBOX", False)
+HTTPS = env.boolean("HTTPS", not (DEBUG or SANDBOX))
+SECRET_KEY = env.text("SECRET_KEY")
+# Fernet keys for secrets in the database, newest first: the first encrypts, all decrypt.
+SECRETS_KEYS = env.names("SECRETS_KEYS")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG or SANDBOX else "")
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+
+# ── Applications ───────────────────────────────────────────────────────────────────────────────────────────────────
+INSTALLED_APPS = [
+    "allauth",
+    "allauth.account",  # before accounts, which takes its list of addresses out of the admin
+    "accounts.apps.AccountsConfig",
+    "workers.apps.WorkersConfig",
+    "labs.apps.LabsConfig",
+    "cmlmanager.apps.PortalConfig",
+    "cmlmanager.apps.DeskConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "heroicons",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "cmlmanager.htmx.SignInRedirectMiddleware",
+    "accounts.middleware.RoleRequiredMiddleware",
+    "accounts.middleware.PreferencesMiddleware",
+    "accounts.middleware.PrivatePagesMiddleware",
+]
+
+ROOT_URLCONF = "cmlmanager.urls"
+ASGI_APPLICATION = "cmlmanager.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["heroicons.templatetags.heroicons", "workers.templatetags.fleet"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "cmlmanager.context.portal",
+            ],
+        },
+    }
+]
+
+# ── Database, cache, Redis ─────────────────────────────────────────────────────────────────────────────────────────
+DATABASES = {"default": dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{VAR / 'db.sqlite3'}"), conn_max_age=60)}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if "DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ:
+    VAR.mkdir(parents=True, exist_ok=True)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes write: readers must not block them (WAL), a busy database is waited for, and a transaction takes the
+    # write lock when it begins, because SQLite answers "locked" at once to one that wants it later.
+    DATABASES["default"]["CONN_MAX_AGE"] = None
+    # Tests use a file too: an in-memory database has neither WAL nor a busy time-out.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; PRAGMA temp_store=MEMORY;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Sign-in rate limits live here. In the database, so that they hold over all web processes and sign-in works while Redis is away.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+# ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "fleet"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "accounts.adapter.ClosedRegistrationAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = False
+# Ten failures in five minutes from one address, or five for one account, then wait.
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/5m/ip,5/5m/key"}
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, maximum=10)
+SUPPORT_CONTACT = env.text("SUPPORT_CONTACT", "the people who run this portal")
+
+# ── Browser security ───────────────────────────────────────────────────────────────────────────────────────────────
+SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "cmlmanager_session"
+CSRF_COOKIE_NAME = "cmlmanager_csrf"
+CSRF_COOKIE_HTTPONLY = True  # htmx gets the token from the page
+CSRF_FAILURE_VIEW = "cmlmanager.errors.csrf_failure"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if ALLAUTH_TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    USE_X_FORWARDED_HOST = env.boolean("USE_X_FORWARDED_HOST", False)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "manifest-src": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# ── Words, times, static files ─────────────────────────────────────────────────────────────────────────────────────
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(VAR / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# ── AWS and CML ────────────────────────────────────────────────────────────────────────────────────────────────────
+AWS_REGIONS = env.names("AWS_REGIONS", "us-east-1")
+AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "") or None
+# Which address of an instance the portal speaks to, and how an endpoint is made of it.
+CML_ADDRESS = env.text("CML_ADDRESS", "public")
+if CML_ADDRESS not in {"public", "private"}:
+    raise ImproperlyConfigured(f"CML_ADDRESS is {CML_ADDRESS!r}; use public or private.")
+CML_PORT = env.integer("CML_PORT", 443, minimum=1, maximum=65_535)
+CML_USERNAME = env.text("CML_USERNAME", "")
+CML_PASSWORD = env.text("CML_PASSWORD", "")
+CML_TLS_POLICY = env.text("CML_TLS_POLICY", "system")
+if CML_TLS_POLICY not in {"system", "off"}:
+    raise ImproperlyConfigured(f"CML_TLS_POLICY is {CML_TLS_POLICY!r}; use system or off. Pins and own CAs are set per worker.")
+
+# ── Refresh (seconds) ──────────────────────────────────────────────────────────────────────────────────────────────
+STATE_INTERVAL = env.integer("STATE_INTERVAL", 60, minimum=2, maximum=3600)
+METRICS_INTERVAL = env.integer("METRICS_INTERVAL", 300, minimum=10, maximum=3600)
+CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
+LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
+REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
+USAGE_THRESHOLD = env.integer("USAGE_THRESHOLD", 5, maximum=100)  # percentage points before a change is announced
+SAMPLE_DAYS = env.integer("SAMPLE_DAYS", 7, minimum=1, maximum=400)
+
+# ── Live updates ───────────────────────────────────────────────────────────────────────────────────────────────────
+EVENTSTREAM_CHANNELMANAGER_CLASS = "cmlmanager.live.channels.PermissionChannelManager"
+# Channel (the part before the first dot) → the permission that a reader needs.
+LIVE_CHANNELS = {
+    "fleet": "workers.view_worker",
+    "row": "workers.view_worker",
+    "worker": "workers.view_worker",
+}
+HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
+
+# ── Background work ────────────────────────────────────────────────────────────────────────────────────────────────
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A request must not wait for a broker that is away: what is due stays due in the database, and beat asks again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 2, "socket_timeout": 10}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.2}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 120
+CELERY_TASK_TIME_LIMIT = 150
+CELERY_TIMEZONE = "UTC"
+# Beat only ticks; services claim in the database what is due, so ticks may come twice, late or not at all.
+CELERY_BEAT_SCHEDULE = {
+    "fleet": {"task": "workers.refresh_fleet", "schedule": min(5, STATE_INTERVAL / 2), "options": {"expires": 10}},
+    "cml": {"task": "workers.refresh_cml", "schedule": min(5, CML_INTERVAL / 2), "options": {"expires": 10}},
+    "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
+    "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
+}
+
+# ── Logs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+LOGGING = observability.logging_configuration(json=env.boolean("LOG_JSON", False), level=env.text("LOG_LEVEL", "INFO").upper())

@@ -1,0 +1,145 @@
+/* What pages need of script beyond htmx: keys, menus, dialogs, toasts, title and favicon, the chart's readout, times in the person's zone.
+   Everything works without it. */
+(() => {
+  "use strict";
+
+  const TOAST = 6000;
+  const byId = (id) => document.getElementById(id);
+  const isTyping = (element) => element.matches("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+
+  // ── Keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  function moveRow(step) {
+    const links = [...document.querySelectorAll("[data-row-link]")];
+    if (links.length === 0) return;
+    const row = document.activeElement.closest("tr");
+    const current = links.findIndex((link) => link.closest("tr") === row);
+    const next = current < 0 ? (step > 0 ? 0 : links.length - 1) : Math.min(links.length - 1, Math.max(0, current + step));
+    links[next].focus();
+    links[next].closest("tr").scrollIntoView({ block: "nearest" });
+  }
+
+  const KEYS = {
+    "/": () => byId("q")?.select(),
+    j: () => moveRow(1),
+    k: () => moveRow(-1),
+    "?": () => byId("help")?.showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeMenus(true);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (isTyping(event.target) || document.querySelector("dialog[open]") || !Object.hasOwn(KEYS, event.key)) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  });
+
+  // ── Menus, dialogs, toasts ─────────────────────────────────────────────────────────────────────────────────────────
+  function closeMenus(toSummary, except) {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (menu === except) continue;
+      if (toSummary && menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
+    }
+  }
+
+  document.addEventListener("click", ({ target }) => {
+    closeMenus(false, target.closest("details.menu"));
+    target.closest("[data-dismiss]")?.closest(".toast").remove();
+    const opener = target.closest("[data-opens]");
+    if (!opener) return;
+    closeMenus(false);
+    byId(opener.dataset.opens)?.showModal();
+  });
+
+  function timeToasts() {
+    for (const toast of document.querySelectorAll(".toast:not([data-ui-timed])")) {
+      toast.dataset.uiTimed = "";
+      if (toast.dataset.tone !== "bad" && toast.dataset.tone !== "warn") setTimeout(() => toast.remove(), TOAST);
+    }
+  }
+
+  // ── Title and favicon ──────────────────────────────────────────────────────────────────────────────────────────────
+  function showFailing() {
+    const count = Number(byId("count-failing")?.textContent.trim() || 0);
+    const fleet = byId("fleet");
+    if (!fleet) return;
+    fleet.dataset.failing = count;
+    const title = (count ? `(${count} failing) ` : "") + document.title.replace(/^\(\d+ failing\) /, "");
+    if (document.title !== title) document.title = title;
+    const icon = document.querySelector("link[rel=icon]");
+    const wanted = count ? icon.dataset.failing : icon.dataset.well;
+    if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted);
+  }
+
+  // ── Filters ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  /* A patch leaves what is typed and ticked alone, so after a chip, a tile or "Clear all" the controls follow the address. */
+  function showFilters() {
+    const form = byId("fleet-filters");
+    const wanted = new URLSearchParams(location.search);
+    for (const input of form?.querySelectorAll("input") || []) {
+      if (input.type === "checkbox") input.checked = wanted.getAll(input.name).includes(input.value);
+      else if (input !== document.activeElement) input.value = wanted.get(input.name) || "";
+    }
+  }
+
+  let sentence = byId("fleet-sentence")?.textContent;
+  function sayCount() {
+    const now = byId("fleet-sentence")?.textContent;
+    if (now && now !== sentence) byId("announce").textContent = now;
+    sentence = now;
+  }
+
+  document.addEventListener("htmx:pushedIntoHistory", showFilters);
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    timeToasts();
+    showFailing();
+    if (detail.pathInfo && detail.target?.id === "fleet") {
+      showFilters();
+      sayCount();
+    }
+  });
+  document.addEventListener("htmx:oobAfterSwap", showFailing);
+  document.addEventListener("htmx:sseMessage", showFailing);
+
+  // ── Chart ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  function read(chart, share) {
+    const lines = chart.dataset.readings.split("\n");
+    const index = share === null ? lines.length - 1 : Math.round(share * (lines.length - 1));
+    const [time, ...values] = lines[index].split("|");
+    const guide = chart.querySelector(".chart-guide");
+    guide.setAttribute("visibility", share === null ? "hidden" : "visible");
+    for (const end of ["x1", "x2"]) guide.setAttribute(end, `${(index / Math.max(1, lines.length - 1)) * 100}%`);
+    chart.querySelector("[data-reading]").textContent = share === null ? "Latest" : time;
+    chart.querySelector("[data-now-head]").textContent = share === null ? "Now" : "Then";
+    chart.querySelectorAll("[data-now]").forEach((cell, row) => {
+      cell.textContent = share === null ? cell.dataset.now : values[row];
+    });
+  }
+
+  document.addEventListener("pointermove", ({ target, clientX }) => {
+    const picture = target.closest?.(".chart-picture");
+    if (!picture) return;
+    const box = picture.getBoundingClientRect();
+    read(picture.closest(".chart"), Math.min(1, Math.max(0, (clientX - box.left) / box.width)));
+  });
+  document.addEventListener("pointerout", ({ target, relatedTarget }) => {
+    const picture = target.closest?.(".chart-picture");
+    if (picture && !picture.contains(relatedTarget)) read(picture.closest(".chart"), null);
+  });
+
+  // ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  const zone = document.documentElement.dataset.timeZone || "UTC";
+  let format = null;
+  document.addEventListener("pointerover", ({ target }) => {
+    const time = target.closest?.("time[datetime]");
+    const at = time && new Date(time.dateTime);
+    if (!at || Number.isNaN(at.getTime())) return;
+    format ||= new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: zone });
+    time.title = `${format.format(at)} (${zone.replaceAll("_", " ")})`;
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    timeToasts();
+    showFailing();
+  });
+})();

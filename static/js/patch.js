@@ -1,0 +1,258 @@
+/* hx-swap="patch": new content goes into the elements that are there, so that focus, selection, checked boxes, open menus and scroll
+   positions stay. hx-ext="sse, patch": in this order, with the comma.
+
+   What the answer is: if it holds the target itself (same tag; same id where the target has one, else alone), the target is patched
+   from it; otherwise its nodes become the target's children. An answer without any element changes nothing.
+   What belongs together: elements with the same id or data-part; the others by tag and order. Rows of a re-read table therefore
+   move, come and go by id. What is equal is not touched.
+   What is left alone: what a person entered in inputs, unless they have data-follow (filters: the answer says what holds); open of details and dialogs; class htmx-* and is-*; data-ui-* and the
+   aria attributes that scripts set; the text of time[data-age]; all of an element with data-keep on the page, unless the new one has
+   data-keep too: that is how the actions, which only the page renders for its viewer, outlive a row from the stream.
+   What is marked: the nearest td, th or [data-part] around a change gets the class `changed` for 1.2 s. */
+(() => {
+  "use strict";
+
+  const MARKED = 1200;
+  const TEXTLESS = new Set(["TABLE", "THEAD", "TBODY", "TFOOT", "TR", "UL", "OL", "DL", "SELECT", "COLGROUP"]);
+  const INPUTS = new Set(["INPUT", "SELECT", "TEXTAREA", "OPTION"]);
+  const OWN_ATTRIBUTES = new Set(["aria-expanded", "aria-selected", "data-stale", "style"]);
+  const INPUT_ATTRIBUTES = new Set(["checked", "value", "selected"]);
+  const OPENABLE = new Set(["DETAILS", "DIALOG"]);
+  const OWN_CLASS = /^(htmx-|is-|changed$)/;
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+  let api = null;
+  let pageLoaded = document.readyState === "complete";
+  window.addEventListener("load", () => (pageLoaded = true));
+
+  // ── Marks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  const markTimers = new WeakMap();
+  function mark(element) {
+    // Rows that come, go or move are no change of the panel around their table.
+    const cell = TEXTLESS.has(element.tagName) ? null : element.closest("td, th, [data-part]");
+    if (!cell || !pageLoaded || calm.matches) return;
+    clearTimeout(markTimers.get(cell));
+    cell.classList.add("changed");
+    markTimers.set(cell, setTimeout(() => cell.classList.remove("changed"), MARKED));
+  }
+
+  // ── Attributes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  function isOwn(element, name) {
+    if (OWN_ATTRIBUTES.has(name) || name.startsWith("data-ui-")) return true;
+    if (name === "open") return OPENABLE.has(element.tagName);
+    return INPUT_ATTRIBUTES.has(name) && INPUTS.has(element.tagName) && !element.closest("[data-follow]");
+  }
+
+  function patchClass(element, wanted) {
+    const kept = [...element.classList].filter((name) => OWN_CLASS.test(name) && !wanted.classList.contains(name));
+    const value = [...wanted.classList, ...kept].join(" ");
+    const current = [...element.classList].join(" ");
+    if (value === current) return false;
+    if (value) element.setAttribute("class", value);
+    else element.removeAttribute("class");
+    return true;
+  }
+
+  function setAttribute(element, name, value) {
+    if (name === "sse-connect" && value !== null) {
+      const from = element.getAttribute(name);
+      element.setAttribute(name, value);
+      element.dispatchEvent(new CustomEvent("live:channels", { detail: { from, to: value }, bubbles: true }));
+    } else if (value === null) element.removeAttribute(name);
+    else element.setAttribute(name, value);
+  }
+
+  /* Whether an attribute of `element` had to change; what htmx reads only once is read again. */
+  function patchAttributes(element, wanted, context) {
+    let changed = false;
+    let behaviour = false;
+    const names = new Set([...element.getAttributeNames(), ...wanted.getAttributeNames()]);
+    names.delete("class");
+    for (const name of names) {
+      const value = wanted.getAttribute(name);
+      if (isOwn(element, name) || element.getAttribute(name) === value) continue;
+      setAttribute(element, name, value);
+      changed = true;
+      behaviour ||= name.startsWith("hx-") || name === "sse-swap";
+    }
+    if (behaviour) context.added.push(element);
+    return patchClass(element, wanted) || changed;
+  }
+
+  /* Of two times at which a source was read the younger is true: a `checked` event may have overtaken the row. */
+  function patchTime(element, wanted, context) {
+    const known = Date.parse(element.dateTime);
+    if (element.hasAttribute("data-checked") && known > Date.parse(wanted.dateTime)) wanted.dateTime = element.dateTime;
+    patchAttributes(element, wanted, context);
+  }
+
+  // ── Children ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.part || "" : "");
+
+  function isIgnored(node) {
+    if (node.nodeType === Node.COMMENT_NODE) return true;
+    return node.nodeType === Node.TEXT_NODE && TEXTLESS.has(node.parentNode.nodeName) && !node.data.trim();
+  }
+
+  const childrenOf = (parent) => [...parent.childNodes].filter((node) => !isIgnored(node));
+
+  /* The old node for each new one (or undefined), and the old ones that nobody wants. */
+  function match(oldNodes, newNodes) {
+    const keyed = new Map();
+    const others = new Map();
+    for (const node of oldNodes) {
+      const key = keyOf(node);
+      if (key) keyed.set(`${node.nodeName} ${key}`, node);
+      else if (others.has(node.nodeName)) others.get(node.nodeName).push(node);
+      else others.set(node.nodeName, [node]);
+    }
+    const partners = newNodes.map((node) => {
+      const key = keyOf(node);
+      if (!key) return others.get(node.nodeName)?.shift();
+      const partner = keyed.get(`${node.nodeName} ${key}`);
+      keyed.delete(`${node.nodeName} ${key}`);
+      return partner;
+    });
+    return { partners, unwanted: [...keyed.values(), ...[...others.values()].flat()] };
+  }
+
+  const isKept = (node) => node.nodeType === Node.ELEMENT_NODE && node.matches("[data-keep], [hx-preserve]");
+
+  function remove(node) {
+    if (node.nodeType === Node.ELEMENT_NODE) {
+      mark(node.parentElement);
+      // htmx lets go of the element and its listeners only when it removes it itself.
+      api.swap(node, "", { swapStyle: "delete", settleDelay: 0, transition: false, ignoreTitle: true });
+    } else node.remove();
+  }
+
+  function place(parent, node, before) {
+    // moveBefore keeps focus, open popovers and animations of what moves; Chromium 133 and Firefox 144 have it.
+    if (node.parentNode === parent && parent.moveBefore) parent.moveBefore(node, before);
+    else parent.insertBefore(node, before);
+  }
+
+  /* Walks the old children with a cursor; what is left of it is in its final order. */
+  function patchChildren(parent, wanted, context) {
+    const newNodes = childrenOf(wanted);
+    const { partners, unwanted } = match(childrenOf(parent), newNodes);
+    const kept = new Set(unwanted.filter(isKept));
+    for (const node of unwanted) if (!kept.has(node)) remove(node);
+    const next = (node) => {
+      while (node && (kept.has(node) || isIgnored(node))) node = node.nextSibling;
+      return node;
+    };
+    let cursor = next(parent.firstChild);
+    newNodes.forEach((node, index) => {
+      const partner = partners[index];
+      if (!partner) {
+        insert(parent, node, cursor, context);
+        return;
+      }
+      const follower = cursor && next(cursor.nextSibling);
+      // When the follower is wanted here, the node at the cursor itself has moved down: it gets its place later.
+      if (partner === cursor || partner === follower) cursor = next(partner.nextSibling);
+      else place(parent, partner, cursor);
+      patchNode(partner, node, context);
+    });
+  }
+
+  function insert(parent, node, before, context) {
+    parent.insertBefore(node, before);
+    if (node.nodeType === Node.ELEMENT_NODE) context.added.push(node);
+    mark(parent);
+  }
+
+  // ── Nodes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  function patchNode(node, wanted, context) {
+    if (node.isEqualNode(wanted)) return;
+    if (node.nodeType === Node.TEXT_NODE) {
+      const words = node.data.trim();
+      node.data = wanted.data;
+      if (words !== wanted.data.trim()) mark(node.parentElement);
+    } else if (node.nodeType === Node.ELEMENT_NODE) patchElement(node, wanted, context);
+  }
+
+  function patchElement(element, wanted, context) {
+    if (isKept(element) && !wanted.hasAttribute("data-keep")) return;
+    if (element.matches("time[data-age]")) {
+      patchTime(element, wanted, context);
+      return;
+    }
+    if (patchAttributes(element, wanted, context) && element !== context.root) mark(element);
+    if (element.tagName !== "TEXTAREA" || element.hasAttribute("data-follow")) patchChildren(element, wanted, context);
+  }
+
+  /* The attributes of the answer are here by now; what a person did is beside them, invisible to a comparison. */
+  function follow(input) {
+    if (input === document.activeElement) return;
+    if (input.tagName === "SELECT") for (const option of input.options) option.selected = option.defaultSelected;
+    else if (input.type === "checkbox" || input.type === "radio") input.checked = input.defaultChecked;
+    else input.value = input.defaultValue;
+  }
+
+  function rootIn(fragment, target) {
+    const alike = [...fragment.children].filter((child) => child.tagName === target.tagName);
+    if (target.id) return alike.find((child) => child.id === target.id) || null;
+    return alike.length === 1 && fragment.children.length === 1 ? alike[0] : null;
+  }
+
+  /* The focused element stays or, where it had to go, its successor with the same id gets the focus. */
+  function keepingFocus(work) {
+    const focused = document.activeElement;
+    work();
+    if (!focused || focused === document.body || focused === document.activeElement) return;
+    const successor = focused.isConnected ? focused : focused.id && document.getElementById(focused.id);
+    if (successor) successor.focus({ preventScroll: true });
+  }
+
+  function patch(target, fragment) {
+    const context = { root: target, added: [] };
+    if (fragment.children.length === 0) return context.added;
+    const root = rootIn(fragment, target);
+    keepingFocus(() => {
+      if (root) patchNode(target, root, context);
+      else patchChildren(target, fragment, context);
+    });
+    target.querySelectorAll("[data-follow]").forEach(follow);
+    return context.added;
+  }
+
+  // ── The extension ──────────────────────────────────────────────────────────────────────────────────────────────────
+  /* The SSE extension registers an element again whenever htmx initialises it anew, and forgets its former listener. */
+  const registered = new WeakMap();
+
+  function forget(element) {
+    const former = registered.get(element);
+    if (!former) return;
+    for (const name of former.names) former.source.removeEventListener(name, former.listener);
+    registered.delete(element);
+  }
+
+  function namesHeard(element) {
+    const swaps = (element.getAttribute("sse-swap") || "").split(",").map((name) => name.trim());
+    const triggers = [...(element.getAttribute("hx-trigger") || "").matchAll(/sse:([^\s,[]+)/g)].map((found) => found[1]);
+    return [...swaps, ...triggers].filter(Boolean);
+  }
+
+  function remember(element) {
+    const listener = api.getInternalData(element).sseEventListener;
+    const owner = api.getClosestMatch(element, (node) => api.getInternalData(node).sseEventSource != null);
+    if (!listener || !owner || registered.get(element)?.listener === listener) return;
+    forget(element);
+    registered.set(element, { source: api.getInternalData(owner).sseEventSource, listener, names: namesHeard(element) });
+  }
+
+  htmx.defineExtension("patch", {
+    init: (internal) => {
+      api = internal;
+    },
+    isInlineSwap: (style) => style === "patch",
+    handleSwap: (style, target, fragment) => (style === "patch" ? patch(target, fragment) : false),
+    onEvent: (name, event) => {
+      const element = event.target;
+      if (!(element instanceof Element)) return;
+      if (name === "htmx:afterProcessNode") remember(element);
+      if (name === "htmx:beforeCleanupElement") forget(element);
+    },
+  });
+})();

@@ -1,0 +1,166 @@
+"""Every address × every kind of person. An address that is not in the table fails the test: decide who may, then write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import User
+from tests.conftest import signed_in
+from tests.makers import make_worker
+
+pytestmark = pytest.mark.django_db
+
+# What each person gets, in the order: signed out, no role, user, manager, admin (who is staff).
+PEOPLE = ("signed out", "no role", "user", "manager", "admin")
+IN = 302  # to sign-in
+SEEN = (IN, 403, 200, 200, 200)
+ADMIN_ONLY = (IN, 403, 403, 403, 200)
+PUBLIC = (200, 200, 200, 200, 200)
+# Staff open the Django admin; what they may do there their permissions say.
+DESK = (IN, 403, 403, 403, 200)
+DESK_REFUSED = (IN, 403, 403, 403, 403)
+
+# (method, route, arguments, expected). Routes are as the URL configuration spells them.
+MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
+    ("GET", "livez", {}, PUBLIC),
+    ("GET", "readyz", {}, PUBLIC),
+    ("GET", "sign-in/", {}, (200, 302, 302, 302, 302)),
+    ("POST", "sign-in/", {}, (200, 302, 302, 302, 302)),
+    ("GET", "sign-out/", {}, (302, 200, 200, 200, 200)),
+    ("POST", "sign-out/", {}, (302, 302, 302, 302, 302)),
+    ("GET", "account/", {}, (IN, 200, 200, 200, 200)),
+    ("POST", "account/", {}, (IN, 422, 422, 422, 422)),
+    ("GET", "", {}, SEEN),
+    ("GET", "workers/<uuid:worker_id>/", {"worker_id": "worker"}, SEEN),
+    ("GET", "workers/<uuid:worker_id>/live/", {"worker_id": "worker"}, SEEN),
+    ("GET", "workers/<uuid:worker_id>/history/", {"worker_id": "worker"}, (IN, 403, 302, 302, 302)),
+    ("GET", "workers/<uuid:worker_id>/timeline/", {"worker_id": "worker"}, SEEN),
+    ("POST", "workers/<uuid:worker_id>/refresh/", {"worker_id": "worker"}, (IN, 403, 302, 302, 302)),
+    ("GET", "workers/<uuid:worker_id>/refresh/", {"worker_id": "worker"}, (IN, 403, 405, 405, 405)),
+    ("GET", "workers/<uuid:worker_id>/connection/", {"worker_id": "worker"}, ADMIN_ONLY),
+    ("POST", "workers/<uuid:worker_id>/connection/", {"worker_id": "worker"}, (IN, 403, 403, 403, 422)),
+    ("GET", "admin/", {}, DESK),
+    ("GET", "admin/login/", {}, (IN, 403, 403, 403, 302)),
+    ("POST", "admin/logout/", {}, (IN, 403, 403, 403, 302)),
+    ("GET", "admin/password_change/", {}, DESK),
+    ("GET", "admin/password_change/done/", {}, DESK),
+    ("GET", "admin/autocomplete/", {}, DESK_REFUSED),
+    ("GET", "admin/jsi18n/", {}, DESK),
+    (
+        "GET",
+        "admin/r/<path:content_type_id>/<path:object_id>/",
+        {"content_type_id": "1", "object_id": "1"},
+        (IN, 403, 403, 403, 404),
+    ),
+    ("GET", "admin/<app_label>/", {"app_label": "workers"}, DESK),
+    ("GET", "admin/<path:url>", {"url": "nonsense"}, (IN, 403, 403, 403, 404)),
+]
+for model, may_change in (
+    ("workers/worker", False),
+    ("workers/event", False),
+    ("workers/regioncheck", False),
+    ("accounts/user", True),
+):
+    may_add = DESK if may_change else DESK_REFUSED
+    MATRIX += [
+        ("GET", f"admin/{model}/", {}, DESK),
+        ("GET", f"admin/{model}/add/", {}, may_add),
+        ("GET", f"admin/{model}/<path:object_id>/history/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
+        ("GET", f"admin/{model}/<path:object_id>/delete/", {"object_id": "absent"}, DESK_REFUSED),
+        ("GET", f"admin/{model}/<path:object_id>/change/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
+        ("GET", f"admin/{model}/<path:object_id>/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
+    ]
+MATRIX += [
+    ("GET", "admin/accounts/user/<id>/password/", {"id": "0"}, (IN, 403, 403, 403, 404)),
+    ("GET", "admin/auth/group/", {}, DESK),
+    ("GET", "admin/auth/group/add/", {}, DESK_REFUSED),
+    ("GET", "admin/auth/group/<path:object_id>/history/", {"object_id": "0"}, (IN, 403, 403, 403, 302)),
+    ("GET", "admin/auth/group/<path:object_id>/delete/", {"object_id": "0"}, DESK_REFUSED),
+    ("GET", "admin/auth/group/<path:object_id>/change/", {"object_id": "0"}, (IN, 403, 403, 403, 302)),
+    ("GET", "admin/auth/group/<path:object_id>/", {"object_id": "0"}, (IN, 403, 403, 403, 302)),
+]
+
+
+def routes() -> Iterator[str]:
+    """Every route of the URL configuration, spelt in full."""
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[str]:
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern).removeprefix("^")
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, route)
+            else:
+                yield route
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+def normal(route: str) -> str:
+    """Two of the admin's own routes are regular expressions."""
+    if "(?P<app_label>" in route:
+        return "admin/<app_label>/"
+    if route == "admin/(?P<url>.*)$":
+        return "admin/<path:url>"
+    return route
+
+
+def test_every_address_is_in_the_matrix() -> None:
+    in_matrix = {route for _, route, _, _ in MATRIX}
+    existing = {normal(route) for route in routes()}
+
+    assert existing - in_matrix == set(), "addresses without a decision"
+    assert in_matrix - existing == set(), "decisions about addresses that do not exist"
+
+
+@pytest.fixture
+def browsers(noah: User, uma: User, miguel: User, ada: User) -> dict[str, Client]:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    people = dict(zip(PEOPLE[1:], (noah, uma, miguel, ada), strict=True))
+    return {"signed out": Client()} | {name: signed_in(person) for name, person in people.items()}
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "arguments", "expected"), MATRIX, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_who_may(
+    method: str, route: str, arguments: dict[str, str], expected: tuple[int, ...], browsers: dict[str, Client]
+) -> None:
+    worker = make_worker()
+    address = "/" + route
+    for name, value in arguments.items():
+        for placeholder in (f"<uuid:{name}>", f"<path:{name}>", f"<{name}>"):
+            address = address.replace(placeholder, str(worker.pk) if value == "worker" else value)
+
+    answers = {person: browser.generic(method, address) for person, browser in browsers.items()}
+
+    assert tuple(answers[person].status_code for person in PEOPLE) == expected
+    if expected[0] == IN and "sign-out" not in route:
+        # The admin's own sign-in address leads on to the portal's, which its line of the matrix shows.
+        assert answers["signed out"]["Location"].startswith(("/sign-in/", "/admin/login/"))
+
+
+@pytest.mark.parametrize("route", ["", "live/", "history/", "timeline/", "connection/"])
+def test_a_worker_that_does_not_exist_is_404(route: str, ada: User) -> None:
+    assert signed_in(ada).get(f"/workers/00000000-0000-4000-8000-000000000000/{route}").status_code == 404
+
+
+def test_someone_without_a_role_is_told_why_and_whom_to_ask(noah: User, settings: object) -> None:
+    settings.SUPPORT_CONTACT = "labs@example.com"  # type: ignore[attr-defined]
+
+    page = signed_in(noah).get("/").content.decode()
+
+    assert "labs@example.com" in page
+    assert "sign-out" in page
+
+
+def test_a_group_is_given_exactly_the_tables_permissions(db: None) -> None:
+    from accounts.roles import Role, capabilities_of
+
+    for role in Role:
+        held = {f"{p.content_type.app_label}.{p.codename}" for p in Group.objects.get(name=role.value).permissions.all()}
+        assert held == capabilities_of(role)

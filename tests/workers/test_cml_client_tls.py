@@ -1,0 +1,160 @@
+"""Which certificates and addresses the CML client accepts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from cmlmanager.sandbox.cml.certificates import ensure_certificate
+from tests.simulated_cml import (
+    GOOD,
+    SimulatedCml,
+    client_of,
+    cml_client,
+    simulated_cml,
+    simulated_cml_process,
+)
+from workers.clients.cml import (
+    CmlCertificateRefused,
+    CmlClient,
+    TlsPolicy,
+)
+from workers.clients.cml.tokens import tokens
+
+__all__ = ["cml_client", "simulated_cml", "simulated_cml_process"]
+NOT_CONFUSED_BY = {"HTTPS_PROXY": "http://127.0.0.1:9", "REQUESTS_CA_BUNDLE": "/dev/null", "CURL_CA_BUNDLE": "/dev/null"}
+
+
+@pytest.fixture(autouse=True)
+def _each_test_logs_in_itself() -> None:
+    tokens.clear()
+
+
+def test_the_right_fingerprint_is_accepted_in_any_notation(simulated_cml: SimulatedCml) -> None:
+    plain = simulated_cml.fingerprint
+    colons = ":".join(plain[i : i + 2] for i in range(0, 64, 2)).upper()
+
+    for notation in (plain, colons):
+        assert client_of(simulated_cml, tls=TlsPolicy("pinned", fingerprint=notation)).system_information().ready
+
+
+def test_another_fingerprint_is_refused_before_anything_is_sent(simulated_cml: SimulatedCml) -> None:
+    before = simulated_cml.report()["requests_total"]
+
+    with pytest.raises(CmlCertificateRefused) as caught:
+        client_of(simulated_cml, tls=TlsPolicy("pinned", fingerprint="ab" * 32)).system_stats()
+
+    assert "fingerprint" in caught.value.sentence
+    assert simulated_cml.report()["requests_total"] == before
+
+
+def test_the_servers_own_certificate_serves_as_its_ca(simulated_cml: SimulatedCml) -> None:
+    assert client_of(simulated_cml, tls=TlsPolicy("ca", ca_pem=simulated_cml.certificate)).system_stats().computes
+
+
+def test_another_ca_is_refused(simulated_cml: SimulatedCml, tmp_path: Path) -> None:
+    other = ensure_certificate(tmp_path, hostname="other", address=simulated_cml.spec.address).read_text()
+
+    with pytest.raises(CmlCertificateRefused):
+        client_of(simulated_cml, tls=TlsPolicy("ca", ca_pem=other)).system_information()
+
+
+def test_the_system_cas_refuse_a_self_signed_certificate(simulated_cml: SimulatedCml) -> None:
+    with pytest.raises(CmlCertificateRefused):
+        client_of(simulated_cml, tls=TlsPolicy("system")).system_information()
+
+
+def test_the_system_cas_accept_what_they_vouch_for(
+    simulated_cml: SimulatedCml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # OpenSSL's own way to say where the system's CAs are
+    from workers.clients.cml import tls
+
+    bundle = tmp_path / "system.pem"
+    bundle.write_text(simulated_cml.certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setattr(tls, "_contexts", {})
+
+    assert client_of(simulated_cml, tls=TlsPolicy("system")).system_information().ready
+
+
+def test_a_certificate_for_another_name_is_refused(simulated_cml: SimulatedCml) -> None:
+    by_name = simulated_cml.base_url.replace(simulated_cml.spec.address, "localhost")
+    with socket.create_server(("127.0.0.1", 0)) as front:
+        port = front.getsockname()[1]
+        threading.Thread(target=_forward_one, args=(front, simulated_cml), daemon=True).start()
+        with pytest.raises(CmlCertificateRefused):
+            client_of(
+                simulated_cml,
+                base_url=by_name.rsplit(":", 1)[0] + f":{port}",
+                tls=TlsPolicy("ca", ca_pem=simulated_cml.certificate),
+            ).system_information()
+
+
+def _forward_one(front: socket.socket, server: SimulatedCml) -> None:
+    """Pass one connection on, as an address that leads to the wrong server does."""
+    near, _ = front.accept()
+    port = int(server.base_url.rsplit(":", 1)[1])
+    with near, socket.create_connection((server.spec.address, port)) as far:
+        back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+        back.start()
+        _pump(near, far)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        return
+
+
+def test_the_policy_off_accepts_anything_and_does_not_warn(
+    simulated_cml: SimulatedCml, recwarn: pytest.WarningsRecorder
+) -> None:
+    assert client_of(simulated_cml, tls=TlsPolicy("off")).system_stats().computes
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("variable", NOT_CONFUSED_BY)
+def test_the_environment_does_not_change_the_tls_policy(
+    simulated_cml: SimulatedCml, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, NOT_CONFUSED_BY[variable])
+
+    assert client_of(simulated_cml, tls=TlsPolicy("ca", ca_pem=simulated_cml.certificate)).system_information().ready
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "pinned"},
+        {"mode": "pinned", "fingerprint": "zz" * 32},
+        {"mode": "pinned", "fingerprint": "ab" * 20},
+        {"mode": "ca"},
+        {"mode": "ca", "ca_pem": "not a certificate"},
+        {"mode": "none"},
+    ],
+)
+def test_a_policy_that_could_not_work_is_not_made(options: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        TlsPolicy(**options)  # type: ignore[arg-type]
+
+
+def test_a_bundle_that_cannot_be_read_is_found_when_the_client_is_made() -> None:
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+    with pytest.raises(ValueError, match="no certificate"):
+        CmlClient(base_url="https://127.0.0.1", credential=None, tls=TlsPolicy("ca", ca_pem=broken))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1", "127.0.0.1", "https://", "https://user:secret@127.0.0.1", "https://127.0.0.1/path", "ftp://x", ""],
+)
+def test_an_address_that_is_no_https_server_is_not_accepted(address: str) -> None:
+    with pytest.raises(ValueError, match="https://"):
+        CmlClient(base_url=address, credential=GOOD)

@@ -1,0 +1,57 @@
+"""The operators' desk: rows to look at. What changes a worker goes through the services and the pages."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from workers.models import Event, RegionCheck, Worker
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Look, do not touch: a row changed here would bypass the services and the audit."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    list_display = (
+        "name",
+        "region",
+        "instance_id",
+        "instance_type",
+        "machine_state",
+        "service_state",
+        "license_state",
+        "aws_succeeded_at",
+    )
+    list_filter = ("region", "machine_state", "service_state", "license_state")
+    search_fields = ("name", "instance_id", "public_address", "private_address")
+    exclude = ("cml_password_encrypted", "tag_text")
+    ordering = ("name", "id")
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "kind", "worker_name", "actor_kind", "actor_name", "before", "after")
+    list_filter = ("kind", "actor_kind")
+    search_fields = ("worker_name", "actor_name")
+    list_select_related = ("worker", "actor")
+    date_hierarchy = "at"
+    ordering = ("-at", "-id")
+
+
+@admin.register(RegionCheck)
+class RegionCheckAdmin(ReadOnlyAdmin):
+    list_display = ("region", "succeeded_at", "failing_since", "error")
+    ordering = ("region",)

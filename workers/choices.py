@@ -1,0 +1,171 @@
+"""Every state a worker can show, with its label, tone and icon: badges, filters, charts and counts read these tables and no other.
+
+A tone is one of six: good, busy, warn, bad, off, unknown. CSS gives each a colour, the badge adds shape (the icon) and word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import TextChoices
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown. `icon` is a heroicons name (mini style); `hint` says what the state means, for a title."""
+
+    tone: str
+    icon: str
+    hint: str
+
+
+class MachineState(TextChoices):
+    """What EC2 says, and two of ours. Source: EC2 API reference, InstanceState."""
+
+    PENDING = "pending", "Pending"
+    RUNNING = "running", "Running"
+    STOPPING = "stopping", "Stopping"
+    STOPPED = "stopped", "Stopped"
+    SHUTTING_DOWN = "shutting-down", "Shutting down"
+    TERMINATED = "terminated", "Terminated"
+    FAILED = "failed", "Failed"
+    LOST = "lost", "Lost"
+
+    @property
+    def look(self) -> Look:
+        return _MACHINE_LOOKS[self]
+
+
+_MACHINE_LOOKS = {
+    MachineState.PENDING: Look("busy", "arrow-path", "EC2 is starting the machine."),
+    MachineState.RUNNING: Look("good", "play-circle", "The machine runs and is being paid for."),
+    MachineState.STOPPING: Look("busy", "arrow-path", "EC2 is stopping the machine; metal takes up to ten minutes."),
+    MachineState.STOPPED: Look("off", "stop-circle", "The machine is off; only its disk is being paid for."),
+    MachineState.SHUTTING_DOWN: Look("busy", "arrow-path", "EC2 is terminating the machine."),
+    MachineState.TERMINATED: Look("off", "x-circle", "The machine and its disk are gone."),
+    MachineState.FAILED: Look("bad", "exclamation-triangle", "The machine could not be created."),
+    MachineState.LOST: Look(
+        "bad", "question-mark-circle", "EC2 no longer knows this machine, and the portal did not terminate it."
+    ),
+}
+
+
+class ServiceState(TextChoices):
+    """What CML says, as far as it can be asked."""
+
+    UNKNOWN = "unknown", "Not asked"
+    UNREACHABLE = "unreachable", "Unreachable"
+    STARTING = "starting", "Starting"
+    READY = "ready", "Ready"
+    DEGRADED = "degraded", "Degraded"
+    REFUSED = "refused", "Refused"
+
+    @property
+    def look(self) -> Look:
+        return _SERVICE_LOOKS[self]
+
+
+_SERVICE_LOOKS = {
+    ServiceState.UNKNOWN: Look("off", "minus-circle", "The machine is not running, or CML has not been asked yet."),
+    ServiceState.UNREACHABLE: Look("bad", "signal-slash", "The machine runs, but CML does not answer."),
+    ServiceState.STARTING: Look("busy", "arrow-path", "CML answers, but no compute can start nodes yet."),
+    ServiceState.READY: Look("good", "check-circle", "CML is ready to start nodes."),
+    ServiceState.DEGRADED: Look("warn", "exclamation-triangle", "CML is ready, but reports a fault."),
+    ServiceState.REFUSED: Look("bad", "lock-closed", "CML refuses the portal's password, or its certificate is not accepted."),
+}
+
+
+class LicenseState(TextChoices):
+    """What CML says of its licence. Its own words are kept beside this."""
+
+    UNKNOWN = "unknown", "Unknown"
+    UNREGISTERED = "unregistered", "Unregistered"
+    IN_PROGRESS = "in_progress", "In progress"
+    REGISTERED = "registered", "Registered"
+    OUT_OF_COMPLIANCE = "out_of_compliance", "Out of compliance"
+    EXPIRED = "expired", "Expired"
+    EVALUATION = "evaluation", "Evaluation"
+    FAILED = "failed", "Failed"
+    OTHER = "other", "Other"
+
+    @property
+    def look(self) -> Look:
+        return _LICENSE_LOOKS[self]
+
+
+_LICENSE_LOOKS = {
+    LicenseState.UNKNOWN: Look("unknown", "question-mark-circle", "CML has not been asked, or did not say."),
+    LicenseState.UNREGISTERED: Look("warn", "minus-circle", "This CML holds no licence: only a few nodes can start."),
+    LicenseState.IN_PROGRESS: Look("busy", "arrow-path", "The registration is on its way."),
+    LicenseState.REGISTERED: Look("good", "check-badge", "Registered and in compliance."),
+    LicenseState.OUT_OF_COMPLIANCE: Look("bad", "exclamation-triangle", "More is in use than the account holds."),
+    LicenseState.EXPIRED: Look("bad", "exclamation-triangle", "The registration or authorization has expired."),
+    LicenseState.EVALUATION: Look("warn", "clock", "CML runs on its evaluation period."),
+    LicenseState.FAILED: Look("bad", "x-circle", "The registration failed."),
+    LicenseState.OTHER: Look(
+        "unknown", "question-mark-circle", "CML uses a word that the portal does not know; it is shown as it is."
+    ),
+}
+
+
+class AddressKind(TextChoices):
+    """Which address of the instance the portal speaks to."""
+
+    DEFAULT = "default", "As the portal's setting says"
+    PUBLIC = "public", "Public address"
+    PRIVATE = "private", "Private address"
+    CUSTOM = "custom", "An address of its own"
+
+
+class TlsPolicy(TextChoices):
+    """How a worker's certificate is checked."""
+
+    DEFAULT = "default", "As the portal's setting says"
+    SYSTEM = "system", "Signed by a known authority"
+    CA = "ca", "Signed by this authority"
+    PINNED = "pinned", "Exactly this certificate (SHA-256)"
+    OFF = "off", "Not checked"
+
+
+class UsageSource(TextChoices):
+    """Where a usage figure comes from."""
+
+    CML = "cml", "CML"
+    CLOUDWATCH = "cloudwatch", "CloudWatch"
+
+
+class ActorKind(TextChoices):
+    """Who did it."""
+
+    PERSON = "person", "Person"
+    SYSTEM = "system", "System"
+    EC2 = "ec2", "Outside the portal"
+    CML = "cml", "CML"
+
+
+class EventKind(TextChoices):
+    """What the timeline can say. Names follow the live events of the API."""
+
+    IMPORTED = "worker.imported", "Imported"
+    STATE = "worker.state", "Machine state"
+    SERVICE = "worker.service", "CML service"
+    LICENSE = "worker.license", "Licence"
+    ADDRESS = "worker.address", "Address"
+    RENAMED = "worker.renamed", "Name"
+    RESIZED = "worker.resized", "Instance type"
+    TAGS = "worker.tags", "Tags"
+    VERSION = "worker.version", "CML version"
+    CHECKS = "worker.checks", "Status checks"
+    CONNECTION = "worker.connection", "Connection settings"
+    REFRESH = "worker.refresh", "Refresh asked"
+
+
+class Attention(TextChoices):
+    """How badly a worker needs somebody, worst first: the order of the fleet page. Kept by the database from the three states."""
+
+    FAILING = "1", "Failing"
+    WARNING = "2", "Warning"
+    BUSY = "3", "In transition"
+    WELL = "4", "Well"
+    OFF = "5", "Off"
+    GONE = "6", "Gone"

@@ -1,0 +1,59 @@
+"""The client of Cisco Modeling Labs servers: plain Python on `requests`, typed answers, one exception per kind of failure.
+
+    pinned = TlsPolicy("pinned", fingerprint="…")
+    client = client_for(base_url="https://198.51.100.7", credential=Credential("admin", "…"), tls=pinned)
+    client.system_stats().cpu_percent
+
+Every call has a connect, a read and a total time-out and a limit on the size of the answer.
+"""
+
+from workers.clients.cml.answers import (
+    ComputeHealth,
+    ComputeStats,
+    LabTile,
+    Licensing,
+    LicensingFeature,
+    SystemHealth,
+    SystemInformation,
+    SystemStats,
+    parse_version,
+)
+from workers.clients.cml.client import CmlClient, client_for
+from workers.clients.cml.errors import (
+    CmlCertificateRefused,
+    CmlConflict,
+    CmlError,
+    CmlNotFound,
+    CmlNotReady,
+    CmlRefused,
+    CmlRejected,
+    CmlUnexpected,
+    CmlUnreachable,
+)
+from workers.clients.cml.tls import TlsPolicy
+from workers.clients.cml.tokens import Credential
+
+__all__ = [
+    "CmlCertificateRefused",
+    "CmlClient",
+    "CmlConflict",
+    "CmlError",
+    "CmlNotFound",
+    "CmlNotReady",
+    "CmlRefused",
+    "CmlRejected",
+    "CmlUnexpected",
+    "CmlUnreachable",
+    "ComputeHealth",
+    "ComputeStats",
+    "Credential",
+    "LabTile",
+    "Licensing",
+    "LicensingFeature",
+    "SystemHealth",
+    "SystemInformation",
+    "SystemStats",
+    "TlsPolicy",
+    "client_for",
+    "parse_version",
+]

@@ -1,0 +1,87 @@
+"""News leaves here, and only on commit: rendered once, with nothing in it that depends on who looks. Only services call this."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from cmlmanager.live.messages import Message
+from cmlmanager.live.publisher import publish
+from workers.choices import UsageSource
+from workers.history import attach_sparklines
+from workers.listing import tiles
+from workers.models import Worker
+
+FLEET = "fleet"
+COUNTS = "fleet.counts"  # states moved: new numbers for the tiles
+CHANGED = "fleet.changed"  # rows came or went, or AWS stopped or began answering: read the table again
+CHECKED = "checked"  # knowledge is young again though nothing changed
+HEARTBEAT = "heartbeat"
+
+
+def _after_commit(function: partial[None]) -> None:
+    # robust: news must never fail the work that it reports.
+    transaction.on_commit(function, robust=True)
+
+
+def announce_workers(worker_ids: Iterable[uuid.UUID]) -> None:
+    """These workers changed: send their rows and the panels of their pages."""
+    ids = list(dict.fromkeys(worker_ids))
+    if ids:
+        _after_commit(partial(_send_workers, ids))
+
+
+def _send_workers(ids: list[uuid.UUID]) -> None:
+    for start in range(0, len(ids), 200):
+        workers = attach_sparklines(Worker.objects.filter(pk__in=ids[start : start + 200]), now=timezone.now())
+        publish(message for worker in workers for message in _worker_messages(worker))
+
+
+def _worker_messages(worker: Worker) -> Iterable[Message]:
+    row = render_to_string("workers/components/row.html", {"worker": worker})
+    yield Message(channel=f"row.{worker.pk}", type=f"row.{worker.pk}", data=row)
+    panels = render_to_string("workers/components/worker_live.html", {"worker": worker})
+    yield Message(channel=f"worker.{worker.pk}", type=f"worker.{worker.pk}", data=panels)
+
+
+def announce_counts() -> None:
+    """States moved: send the numbers of the fleet page's tiles."""
+    _after_commit(partial(_send_counts))
+
+
+def _send_counts() -> None:
+    numbers = tiles(Worker.objects.all().counts())
+    publish(
+        [Message(channel=FLEET, type=COUNTS, data=render_to_string("workers/components/counts_oob.html", {"tiles": numbers}))]
+    )
+
+
+def announce_membership() -> None:
+    """Rows came or went, or a region's banner did: pages read their table again."""
+    _after_commit(partial(publish, [Message(channel=FLEET, type=CHANGED, data="")]))
+
+
+def announce_region_checked(*, region: str, at: datetime) -> None:
+    """Every worker of `region` was just read from EC2."""
+    _send_checked({"source": "aws", "region": region, "at": at.isoformat()})
+
+
+def announce_cml_checked(*, worker_ids: Iterable[uuid.UUID], at: datetime) -> None:
+    """These workers' CML was just read."""
+    _send_checked({"source": UsageSource.CML.value, "workers": [str(pk) for pk in worker_ids], "at": at.isoformat()})
+
+
+def _send_checked(data: dict[str, object]) -> None:
+    _after_commit(partial(publish, [Message(channel=FLEET, type=CHECKED, data=json.dumps(data))]))
+
+
+def announce_heartbeat(*, at: datetime) -> None:
+    """The whole path works: beat, worker, Redis, stream, page."""
+    publish([Message(channel="live", type=HEARTBEAT, data=json.dumps({"at": at.isoformat()}))])

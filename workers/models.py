@@ -1,0 +1,309 @@
+"""The fleet: workers, what happened to them, and what they used."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, Q, Value, When
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from workers import choices
+from workers.choices import Attention, LicenseState, MachineState, ServiceState
+from workers.endpoints import validate_endpoint
+from workers.querysets import WorkerQuerySet
+
+
+def _known(field: str, kind: type[models.TextChoices]) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(**{f"{field}__in": kind.values}), name=f"%(class)s_{field}_known")
+
+
+def _percent(field: str) -> models.CheckConstraint:
+    within = Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gte": 0, f"{field}__lte": 100})
+    return models.CheckConstraint(condition=within, name=f"%(class)s_{field}_is_percent")
+
+
+# The database derives this from the states, so that no writer can forget it.
+ATTENTION = Case(
+    When(machine_state__in=["terminated"], then=Value(Attention.GONE.value)),
+    When(machine_state__in=["failed", "lost"], then=Value(Attention.FAILING.value)),
+    When(machine_state="stopped", then=Value(Attention.OFF.value)),
+    When(machine_state__in=["pending", "stopping", "shutting-down"], then=Value(Attention.BUSY.value)),
+    When(service_state__in=["unreachable", "refused"], then=Value(Attention.FAILING.value)),
+    When(license_state__in=["out_of_compliance", "expired", "failed"], then=Value(Attention.FAILING.value)),
+    When(service_state="degraded", then=Value(Attention.WARNING.value)),
+    When(license_state__in=["unregistered", "evaluation"], service_state="ready", then=Value(Attention.WARNING.value)),
+    When(service_state__in=["starting", "unknown"], then=Value(Attention.BUSY.value)),
+    default=Value(Attention.WELL.value),
+    output_field=models.CharField(max_length=1),
+)
+
+
+class Worker(models.Model):
+    """One EC2 instance that runs CML, whether the portal created it or imported it.
+
+    Percentages are floats 0–100, sizes bytes, times aware UTC. Text that EC2 or CML did not give is "", figures are NULL.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+
+    # EC2
+    region = models.CharField(max_length=32)
+    instance_id = models.CharField(max_length=32, blank=True, default="")
+    instance_type = models.CharField(max_length=32, blank=True, default="")
+    ami_id = models.CharField(max_length=32, blank=True, default="")
+    ami_name = models.CharField(max_length=160, blank=True, default="")
+    ami_description = models.CharField(max_length=256, blank=True, default="")
+    ami_created_at = models.DateTimeField(null=True, blank=True)
+    zone = models.CharField(max_length=32, blank=True, default="")
+    public_address = models.CharField(max_length=255, blank=True, default="")
+    private_address = models.CharField(max_length=255, blank=True, default="")
+    launched_at = models.DateTimeField(null=True, blank=True)
+    detailed_monitoring = models.BooleanField(default=False)
+    tags = models.JSONField(default=dict, blank=True)
+    # "\nkey=value\n…": the same tags for case-insensitive search on both databases.
+    tag_text = models.TextField(blank=True, default="", editable=False)
+    system_check = models.CharField(max_length=24, blank=True, default="")
+    instance_check = models.CharField(max_length=24, blank=True, default="")
+
+    # Ours
+    name = models.CharField(max_length=255, blank=True, default="")
+    description = models.CharField(max_length=500, blank=True, default="")
+    machine_state = models.CharField(max_length=16, choices=MachineState, default=MachineState.PENDING)
+    machine_state_reason = models.CharField(max_length=255, blank=True, default="")
+    machine_state_since = models.DateTimeField(db_default=Now())
+    service_state = models.CharField(max_length=16, choices=ServiceState, default=ServiceState.UNKNOWN)
+    service_reasons = models.JSONField(default=list, blank=True)  # sentences: why it is not simply ready
+    service_state_since = models.DateTimeField(db_default=Now())
+    license_state = models.CharField(max_length=20, choices=LicenseState, default=LicenseState.UNKNOWN)
+    license_text = models.CharField(max_length=255, blank=True, default="")
+    attention = models.GeneratedField(expression=ATTENTION, output_field=models.CharField(max_length=1), db_persist=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # How the portal speaks to its CML
+    address_kind = models.CharField(max_length=8, choices=choices.AddressKind, default=choices.AddressKind.DEFAULT)
+    custom_endpoint = models.CharField(max_length=255, blank=True, default="", validators=[validate_endpoint])
+    tls_policy = models.CharField(max_length=8, choices=choices.TlsPolicy, default=choices.TlsPolicy.DEFAULT)
+    tls_ca = models.TextField(blank=True, default="")
+    tls_fingerprint = models.CharField(max_length=95, blank=True, default="")
+    cml_username = models.CharField(max_length=32, blank=True, default="")
+    cml_password_encrypted = models.TextField(blank=True, default="", editable=False)
+
+    # What CML says
+    cml_version = models.CharField(max_length=48, blank=True, default="")
+    health = models.JSONField(
+        default=dict, blank=True
+    )  # {"computes": [{hostname, valid, admission_state, checks}], "controller": {…}}
+    computes = models.JSONField(default=list, blank=True)  # [{hostname, is_controller, cpu_count, …}] of system_stats
+    cpu = models.FloatField(null=True, blank=True)
+    cpu_source = models.CharField(max_length=12, choices=choices.UsageSource, blank=True, default="")
+    memory = models.FloatField(null=True, blank=True)
+    disk = models.FloatField(null=True, blank=True)
+    nodes_running = models.PositiveIntegerField(null=True, blank=True)
+    nodes_total = models.PositiveIntegerField(null=True, blank=True)
+    labs_running = models.PositiveIntegerField(null=True, blank=True)
+    labs_total = models.PositiveIntegerField(null=True, blank=True)
+
+    # What we know of each source: when it was asked, when it last answered, what went wrong, when it is due next
+    aws_checked_at = models.DateTimeField(null=True, blank=True)
+    aws_succeeded_at = models.DateTimeField(null=True, blank=True)
+    aws_due_at = models.DateTimeField(null=True, blank=True)
+    metrics_succeeded_at = models.DateTimeField(null=True, blank=True)
+    metrics_due_at = models.DateTimeField(null=True, blank=True)
+    cml_checked_at = models.DateTimeField(null=True, blank=True)
+    cml_succeeded_at = models.DateTimeField(null=True, blank=True)
+    cml_error = models.CharField(max_length=500, blank=True, default="")
+    cml_due_at = models.DateTimeField(null=True, blank=True)
+    labs_succeeded_at = models.DateTimeField(null=True, blank=True)
+    labs_due_at = models.DateTimeField(null=True, blank=True)
+    refresh_asked_at = models.DateTimeField(null=True, blank=True)  # NULL when nothing is queued
+    refreshed_on_demand_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WorkerQuerySet.as_manager()
+
+    class Meta:
+        permissions = [
+            ("refresh_worker", "Can ask for a refresh"),
+            ("start_worker", "Can start"),
+            ("stop_worker", "Can stop"),
+            ("tag_worker", "Can edit tags"),
+            ("keep_worker_awake", "Can keep awake"),
+            ("import_worker", "Can import"),
+            ("terminate_worker", "Can terminate"),
+            ("monitor_worker", "Can control detailed monitoring"),
+            ("license_worker", "Can change the licence"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["instance_id"], condition=~Q(instance_id=""), name="worker_instance_id_unique"),
+            _known("machine_state", MachineState),
+            _known("service_state", ServiceState),
+            _known("license_state", LicenseState),
+            _percent("cpu"),
+            _percent("memory"),
+            _percent("disk"),
+        ]
+        indexes = [
+            models.Index(fields=["attention", "name", "id"], name="worker_worst_first"),  # the fleet page's default order
+            models.Index(fields=["machine_state", "cml_due_at"], name="worker_cml_due"),  # the CML refresh's claim
+            models.Index(
+                fields=["region", "aws_due_at"], name="worker_aws_due"
+            ),  # the fleet refresh's claim, a region at a time
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.instance_id or str(self.id)
+
+    def get_absolute_url(self) -> str:
+        return reverse("worker", args=[self.id])
+
+    @property
+    def machine(self) -> MachineState:
+        return MachineState(self.machine_state)
+
+    @property
+    def service(self) -> ServiceState:
+        return ServiceState(self.service_state)
+
+    @property
+    def license(self) -> LicenseState:
+        return LicenseState(self.license_state)
+
+    @property
+    def row_id(self) -> str:
+        """The id of this worker's row in any table, and the name of the event that replaces it."""
+        return f"row.{self.id}"
+
+    @property
+    def address(self) -> str:
+        """The host that CML is asked at, without scheme; "" when EC2 has given none yet."""
+        kind = self.address_kind if self.address_kind != choices.AddressKind.DEFAULT else settings.CML_ADDRESS
+        return self.public_address if kind == choices.AddressKind.PUBLIC else self.private_address
+
+    @property
+    def endpoint(self) -> str:
+        """The https address of this worker's CML without a trailing slash; "" when there is none yet."""
+        if self.address_kind == choices.AddressKind.CUSTOM:
+            return self.custom_endpoint.rstrip("/")
+        if not self.address:
+            return ""
+        return f"https://{self.address}" + ("" if settings.CML_PORT == 443 else f":{settings.CML_PORT}")
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events are appended and read. Only the retention job deletes, by its own method."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("Events are append-only.")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("Events are append-only; the retention job uses expire().")
+
+    def for_worker(self, worker: Worker) -> EventQuerySet:
+        """The timeline of one worker, newest first."""
+        return self.filter(worker=worker).select_related("actor").order_by("-at", "-id")
+
+    def expire(self, before: datetime) -> int:
+        """Delete what is older than `before`; returns how many. For the retention job alone."""
+        return self.filter(at__lt=before)._raw_delete(self.db)
+
+
+class Event(models.Model):
+    """One line of the audit and of a worker's timeline: who or what, when, before and after. Never edited."""
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=32, choices=choices.EventKind)
+    worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="events")
+    worker_name = models.CharField(max_length=255, blank=True, default="")  # outlives the row
+    actor_kind = models.CharField(max_length=8, choices=choices.ActorKind)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    actor_name = models.CharField(max_length=150, blank=True, default="")  # outlives the person
+    before = models.CharField(max_length=500, blank=True, default="")
+    after = models.CharField(max_length=500, blank=True, default="")
+    detail = models.CharField(max_length=500, blank=True, default="")
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [_known("actor_kind", choices.ActorKind)]
+        indexes = [
+            models.Index(fields=["worker", "-at", "-id"], name="event_of_worker"),  # the timeline of a worker's page
+            models.Index(fields=["-at", "-id"], name="event_newest"),  # the audit page
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind} {self.worker_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("Events are append-only.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("Events are append-only.")
+
+
+class SampleQuerySet(models.QuerySet["Sample"]):
+    """Usage over time."""
+
+    def since(self, workers: list[uuid.UUID], start: datetime) -> SampleQuerySet:
+        """Samples of these workers from `start` on, oldest first."""
+        return self.filter(worker__in=workers, at__gte=start).order_by("worker_id", "at", "id")
+
+
+class Sample(models.Model):
+    """What a worker used at one moment, as one source told it."""
+
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="samples")
+    at = models.DateTimeField()
+    source = models.CharField(max_length=12, choices=choices.UsageSource)
+    cpu = models.FloatField(null=True)
+    memory = models.FloatField(null=True)
+    disk = models.FloatField(null=True)
+    nodes = models.PositiveIntegerField(null=True)
+    labs = models.PositiveIntegerField(null=True)
+
+    objects = SampleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # A repeated read of the same datapoint is no second sample. Also serves the charts: one worker, in time order.
+            models.UniqueConstraint(fields=["worker", "at", "source"], name="sample_once"),
+            _known("source", choices.UsageSource),
+            _percent("cpu"),
+            _percent("memory"),
+            _percent("disk"),
+        ]
+        indexes = [models.Index(fields=["at"], name="sample_age")]  # the retention job
+
+    def __str__(self) -> str:
+        return f"{self.worker_id} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class RegionCheck(models.Model):
+    """When a region of AWS was last asked, and what went wrong: the page's word on whether what it shows can be believed."""
+
+    region = models.CharField(max_length=32, primary_key=True)
+    checked_at = models.DateTimeField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)  # NULL while it answers
+    error = models.CharField(max_length=500, blank=True, default="")  # the sentence for the operator
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(failing_since__isnull=True, error="") | Q(failing_since__isnull=False) & ~Q(error=""),
+                name="region_error_has_since",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.region
+
+
+def stale_after(interval: int) -> timedelta:
+    """From which age on knowledge that is refreshed every `interval` seconds is called stale: three intervals, at least 30 s."""
+    return timedelta(seconds=max(30, 3 * interval))

@@ -1,0 +1,34 @@
+"""Work leaves here, and only on commit. Only services call this."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+REFRESH_REGION = "workers.refresh_region"
+REFRESH_CML = "workers.refresh_cml"
+
+
+def _send(name: str, arguments: dict[str, str]) -> None:
+    try:
+        current_app.send_task(name, kwargs=arguments, expires=300)
+    except (OperationalError, RedisError, OSError) as error:
+        # What is due stays due in the database: beat's next tick finds it when the broker is back.
+        logger.warning("%s could not be queued, beat will catch up: %s", name, error)
+
+
+def refresh_region(*, region: str) -> None:
+    """Ask for a refresh of what is due in `region`, after the current transaction."""
+    transaction.on_commit(partial(_send, REFRESH_REGION, {"region": region}))
+
+
+def refresh_cml() -> None:
+    """Ask for a refresh of the CML servers that are due, after the current transaction."""
+    transaction.on_commit(partial(_send, REFRESH_CML, {}))

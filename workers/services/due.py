@@ -1,0 +1,57 @@
+"""Who is due, and who takes it: due times move by compare-and-swap, so that two beats or two workers never do the same work."""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from workers.choices import MachineState
+from workers.models import Worker
+
+
+def next_slot(worker_id: uuid.UUID, *, interval: int, now: datetime) -> datetime:
+    """When this worker comes next, at least half an interval away: each has its own second of the interval, which spreads the fleet."""
+    phase = zlib.crc32(worker_id.bytes) % (interval * 1000) / 1000
+    earliest = now.timestamp() + interval / 2
+    slot = earliest - (earliest - phase) % interval + interval
+    return datetime.fromtimestamp(slot, tz=UTC)
+
+
+def claim_region(field: str, *, region: str, interval: int, now: datetime) -> list[uuid.UUID]:
+    """Take all workers of `region` that are due by `field` and known to EC2; returns their ids, and none when somebody else took them.
+
+    A region is read in one go, so its workers share their due time.
+    """
+    with transaction.atomic():
+        due = Worker.objects.known_to_ec2().due(field, now).filter(region=region)
+        if field == "metrics_due_at":
+            due = due.filter(machine_state=MachineState.RUNNING)
+        # The lock makes this claim one step on PostgreSQL; on SQLite the transaction itself holds the only write lock.
+        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        for start in range(0, len(ids), 500):
+            Worker.objects.filter(pk__in=ids[start : start + 500]).update(**{field: now + timedelta(seconds=interval)})
+    return ids
+
+
+def claim_cml(*, limit: int, interval: int, now: datetime) -> list[Worker]:
+    """Take up to `limit` running workers whose CML is due, longest overdue first; each moves to its own slot of the interval."""
+    claimed = []
+    candidates = list(Worker.objects.due("cml_due_at", now).filter(machine_state=MachineState.RUNNING)[:limit])
+    with transaction.atomic():
+        for worker in candidates:
+            slot = next_slot(worker.pk, interval=interval, now=now)
+            if Worker.objects.filter(pk=worker.pk, cml_due_at=worker.cml_due_at).update(cml_due_at=slot):
+                worker.cml_due_at = slot
+                claimed.append(worker)
+    return claimed
+
+
+def due_regions(*, now: datetime) -> list[str]:
+    """Regions with at least one worker whose state or metrics are due."""
+    workers = Worker.objects.known_to_ec2()
+    states = workers.due("aws_due_at", now).order_by().values_list("region", flat=True).distinct()
+    metrics = workers.due("metrics_due_at", now).filter(machine_state=MachineState.RUNNING).order_by()
+    return sorted({*states, *metrics.values_list("region", flat=True).distinct()})

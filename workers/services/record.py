@@ -1,0 +1,107 @@
+"""How a change of a worker becomes one row update and its lines in the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from workers.choices import ActorKind, EventKind, LicenseState, MachineState, ServiceState
+from workers.models import Event, Worker
+
+# Field → the kind of event that its change leaves. Other fields change silently: they are figures or follow from these.
+TOLD: dict[str, EventKind] = {
+    "machine_state": EventKind.STATE,
+    "service_state": EventKind.SERVICE,
+    "license_state": EventKind.LICENSE,
+    "public_address": EventKind.ADDRESS,
+    "private_address": EventKind.ADDRESS,
+    "name": EventKind.RENAMED,
+    "instance_type": EventKind.RESIZED,
+    "cml_version": EventKind.VERSION,
+    "tags": EventKind.TAGS,
+}
+_STATES = {"machine_state": MachineState, "service_state": ServiceState, "license_state": LicenseState}
+# A first value of these is part of getting to know a worker, not news.
+_SILENT_WHEN_FIRST = {"name", "instance_type", "cml_version", "tags"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who or what changed something."""
+
+    kind: ActorKind
+    user: User | None = None
+
+    @property
+    def name(self) -> str:
+        return self.user.get_username() if self.user else ""
+
+
+EC2 = Actor(kind=ActorKind.EC2)
+CML = Actor(kind=ActorKind.CML)
+SYSTEM = Actor(kind=ActorKind.SYSTEM)
+
+
+def differences(worker: Worker, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `found` whose value differs from the row's."""
+    return {field: value for field, value in found.items() if getattr(worker, field) != value}
+
+
+def apply(worker: Worker, changes: dict[str, Any], *, actor: Actor, now: datetime, detail: str = "") -> list[Event] | None:
+    """Write `changes` if the machine is still in the state in which it was when `worker` was read; set the states' since-times.
+
+    Returns the events to store (unsaved, so that a refresh stores them all at once), or None when somebody else moved the machine first: then
+    nothing was written, and what was read is older than what is known.
+    """
+    if not changes:
+        return []
+    before = {field: getattr(worker, field) for field in changes}
+    for field in ("machine_state", "service_state"):
+        if field in changes:
+            changes[f"{field}_since"] = now
+    if not Worker.objects.filter(pk=worker.pk, machine_state=worker.machine_state).update(**changes):
+        return None
+    for field, value in changes.items():
+        setattr(worker, field, value)
+    return [
+        event_of(
+            worker,
+            TOLD[field],
+            before=_words(field, value),
+            after=_words(field, changes[field]),
+            actor=actor,
+            now=now,
+            detail=detail,
+        )
+        for field, value in before.items()
+        if field in TOLD and not (field in _SILENT_WHEN_FIRST and not value)
+    ]
+
+
+def event_of(
+    worker: Worker, kind: EventKind, *, actor: Actor, now: datetime, before: str = "", after: str = "", detail: str = ""
+) -> Event:
+    """An unsaved line of the timeline."""
+    return Event(
+        at=now,
+        kind=kind,
+        worker=worker,
+        worker_name=str(worker)[:255],
+        actor_kind=actor.kind,
+        actor=actor.user,
+        actor_name=actor.name[:150],
+        before=before[:500],
+        after=after[:500],
+        detail=detail[:500],
+    )
+
+
+def _words(field: str, value: Any) -> str:
+    if field in _STATES:
+        return str(_STATES[field](value).label)
+    if field == "tags":
+        return ", ".join(f"{key}={text}" for key, text in sorted(value.items()))
+    return str(value)

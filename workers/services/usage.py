@@ -1,0 +1,14 @@
+"""When a usage figure has moved enough to be written and announced."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+LINES = (70, 90)  # warning and critical, percent
+
+
+def significant(old: float | None, new: float | None) -> bool:
+    """Whether `new` percent differs from `old` by the threshold, crosses a line, or comes or goes."""
+    if old is None or new is None:
+        return old is not new
+    return abs(new - old) >= settings.USAGE_THRESHOLD or any((old < line) != (new < line) for line in LINES)

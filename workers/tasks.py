@@ -1,0 +1,41 @@
+"""Celery tasks: a name, a time limit, one service call. What is due is decided by the services, in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from workers.services import cml_refresh, fleet_refresh, metrics_refresh, pulse, retention
+
+
+@shared_task(name="workers.refresh_fleet", soft_time_limit=20, time_limit=30)
+def refresh_fleet(**kwargs: Any) -> None:
+    """Beat's tick: queue the regions in which something is due."""
+    fleet_refresh.tick(now=timezone.now())
+
+
+@shared_task(name="workers.refresh_region", soft_time_limit=240, time_limit=270)
+def refresh_region(*, region: str, **kwargs: Any) -> None:
+    """One look at a region."""
+    fleet_refresh.refresh_region(region=region, now=timezone.now())
+    metrics_refresh.refresh_metrics(region=region, now=timezone.now())
+
+
+@shared_task(name="workers.refresh_cml", soft_time_limit=240, time_limit=270)
+def refresh_cml(**kwargs: Any) -> None:
+    """One batch of CML servers that are due."""
+    cml_refresh.refresh_cml(now=timezone.now())
+
+
+@shared_task(name="workers.heartbeat", soft_time_limit=5, time_limit=10)
+def heartbeat(**kwargs: Any) -> None:
+    """One heartbeat to every open page."""
+    pulse.beat(now=timezone.now())
+
+
+@shared_task(name="workers.prune_samples", soft_time_limit=600, time_limit=660)
+def prune_samples(**kwargs: Any) -> None:
+    """Delete samples that are past their time."""
+    retention.prune_samples(now=timezone.now())

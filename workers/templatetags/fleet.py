@@ -1,0 +1,342 @@
+"""How states, figures and ages are drawn. Builtins of every template; nothing here depends on who looks.
+
+Everything is escaped by format_html; figures from outside are clamped to 0–100 percent, and what is no number is shown as "–".
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from django import template
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from workers.choices import Look, MachineState
+from workers.models import Worker, stale_after
+
+register = template.Library()
+
+NOTHING = "–"
+WARN_AT, BAD_AT = 70, 90  # percent; also the lines at which usage is announced
+
+
+class State(Protocol):
+    """A member of a choices class that knows its look."""
+
+    label: str
+    look: Look
+
+
+def percent(value: object) -> float | None:
+    """`value` as a percentage within 0–100; None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return min(100.0, max(0.0, float(value)))
+
+
+def percent_text(value: float | None) -> str:
+    """ "42 %", or "–"."""
+    return NOTHING if value is None else f"{value:.0f} %"
+
+
+def tone_of(value: float | None) -> str:
+    """The tone of a usage figure: bad from 90, warn from 70, good below, unknown without one."""
+    if value is None:
+        return "unknown"
+    return "bad" if value >= BAD_AT else "warn" if value >= WARN_AT else "good"
+
+
+# ── States ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+@functools.lru_cache(maxsize=128)
+def _badge(label: str, tone: str, icon: str, hint: str) -> SafeString:
+    # There are few states and many rows: each badge is rendered once a process.
+    return render_to_string("components/badge.html", {"label": label, "tone": tone, "icon": icon, "hint": hint})
+
+
+@register.simple_tag
+def badge(state: State | None) -> SafeString:
+    """A state as shape, word and tone. Nothing for None and for a name that the template did not find ("")."""
+    if not state:
+        return SafeString("")
+    look = state.look
+    return _badge(str(state.label), look.tone, look.icon, look.hint)
+
+
+# CML's names of its checks in words, and whether true is what one wants. Source: Cisco CML 2.9 and 2.10 API, /system_health.
+_CHECKS = {
+    "kvm_vmx_enabled": "Hardware virtualisation",
+    "enough_cpus": "Enough CPUs",
+    "lld_connected": "Low-level driver connected",
+    "lld_synced": "Low-level driver in step",
+    "libvirt": "Virtual machines (libvirt)",
+    "fabric": "Network fabric",
+    "device_mux": "Console multiplexer",
+    "refplat_images_available": "Reference platform images",
+    "docker_shim": "Containers",
+    "core_connected": "Core service connected",
+    "nodes_loaded": "Node definitions loaded",
+    "images_loaded": "Image definitions loaded",
+    "cpu_overload": "CPU not overloaded",
+    "memory_overload": "Memory not overloaded",
+    "disk_overload": "Disk not overloaded",
+}
+_TRUE_IS_BAD = frozenset({"cpu_overload", "memory_overload", "disk_overload"})
+
+
+@register.filter
+def in_words(checks: object) -> list[dict[str, str]]:
+    """CML's checks as rows of a table, what fails first: label, tone, icon and word. Unknown names keep CML's own words."""
+    rows = []
+    for name, value in checks.items() if isinstance(checks, dict) else ():
+        label = _CHECKS.get(name, str(name).replace("_", " ").capitalize())
+        if not isinstance(value, bool):
+            rows.append({"label": label, "tone": "unknown", "icon": "question-mark-circle", "word": "Unknown"})
+        elif value is (name not in _TRUE_IS_BAD):
+            rows.append({"label": label, "tone": "good", "icon": "check-circle", "word": "Passes"})
+        else:
+            rows.append({"label": label, "tone": "bad", "icon": "x-circle", "word": "Fails"})
+    return sorted(rows, key=lambda row: ("bad", "unknown", "good").index(row["tone"]))
+
+
+# ── Figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@register.simple_tag
+def meter(value: object, label: str) -> SafeString:
+    """A bar of 0–100 with its number; `label` says of what, for those who hear the page."""
+    known = percent(value)
+    if known is None:
+        return format_html('<span class="nothing" title="{} is not known">{}</span>', label, NOTHING)
+    return format_html(
+        '<span class="meter" data-tone="{tone}" role="meter" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" '
+        'aria-valuenow="{now}" aria-valuetext="{text}">'
+        '<svg class="meter-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="meter-track" width="100" height="6"/><rect class="meter-fill" width="{now}" height="6"/></svg>'
+        '<span class="meter-value">{text}</span></span>',
+        tone=tone_of(known),
+        label=label,
+        now=f"{known:.0f}",
+        text=percent_text(known),
+    )
+
+
+@register.simple_tag
+def ratio(part: object, whole: object) -> SafeString:
+    """ "2 / 7", or "–" when neither is known."""
+    if part is None and whole is None:
+        return format_html('<span class="nothing">{}</span>', NOTHING)
+    return format_html(
+        '<span class="ratio">{}<span class="of"> / {}</span></span>',
+        NOTHING if part is None else part,
+        NOTHING if whole is None else whole,
+    )
+
+
+def path_of(values: Sequence[float | None], *, width: float, height: float) -> str:
+    """An SVG path through percentages spread over `width`, 100 at the top, with a gap where nothing was measured."""
+    step = width / max(1, len(values) - 1)
+    parts: list[str] = []
+    pen_down = False
+    for index, value in enumerate(values):
+        if value is None:
+            pen_down = False
+            continue
+        x, y = f"{index * step:.4g}", f"{height - value / 100 * height:.4g}"
+        alone = not pen_down and (index + 1 == len(values) or values[index + 1] is None)
+        # A lone value is a line of no length, which round caps draw as a dot.
+        parts.append(f"{'L' if pen_down else 'M'}{x} {y}" + ("h0" if alone else ""))
+        pen_down = True
+    return "".join(parts)
+
+
+@register.simple_tag
+def sparkline(values: Iterable[object] | None, label: str) -> SafeString:
+    """The last three hours as a small line on a scale of 0–100, with a sentence for those who hear the page."""
+    points = [percent(value) for value in values or ()]
+    known = [point for point in points if point is not None]
+    if not known:
+        return format_html('<span class="spark spark-empty" title="{} of the last 3 hours was not measured"></span>', label)
+    now = points[-1]
+    sentence = f"{label} of the last 3 hours, now {percent_text(now) if now is not None else 'unknown'}, highest {percent_text(max(known))}"
+    return format_html(
+        '<svg class="spark" width="72" height="20" viewBox="-1 -1 74 22" role="img" aria-label="{}">'
+        '<path class="spark-floor" d="M0 20H72"/><path class="spark-line" d="{}"/></svg>',
+        sentence,
+        path_of(points, width=72, height=20),
+    )
+
+
+@register.simple_tag
+def cpu(worker: Worker) -> SafeString:
+    """A worker's CPU in a row: the line of the last three hours, and the figure of now."""
+    now = percent(worker.cpu)
+    recent = getattr(worker, "cpu_recent", None) or ()
+    if now is None and not any(value is not None for value in recent):
+        return format_html('<span class="nothing" title="CPU is not known">{}</span>', NOTHING)
+    return format_html(
+        '<span class="cpu" data-tone="{}">{}<span class="meter-value">{}</span></span>',
+        tone_of(now),
+        sparkline(recent, "CPU"),
+        percent_text(now),
+    )
+
+
+@register.simple_tag
+def sizes(used: object, total: object) -> str:
+    """ "12.4 of 61.8 GiB", from bytes; "–" when neither is known."""
+    if not isinstance(total, int | float) or isinstance(total, bool) or not math.isfinite(total):
+        return NOTHING
+    unit, size = next((one for one in _SIZES if total >= one[1]), _SIZES[-1])
+    part = f"{_short(used / size)} of " if isinstance(used, int | float) and math.isfinite(used) else ""
+    return f"{part}{_short(total / size)} {unit}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 100 else f"{number:.0f}"
+
+
+_SIZES = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20))
+
+
+# ── Charts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+SERIES = (("cpu", "CPU"), ("memory", "Memory"), ("disk", "Disk"))
+
+
+def _series(samples: Sequence[Any], field: str, label: str) -> dict[str, Any]:
+    values = [percent(getattr(sample, field, None)) for sample in samples]
+    known = [value for value in values if value is not None]
+    figures = (known[-1], min(known), sum(known) / len(known), max(known)) if known else (None,) * 4
+    return {
+        "name": field,
+        "label": label,
+        "values": values,
+        "path": path_of(values, width=1000, height=100),
+        "figures": [percent_text(figure) for figure in figures],
+    }
+
+
+def _time_labels(start: datetime, end: datetime) -> list[dict[str, str]]:
+    """Five times along the axis, in the viewer's zone; days where the span is longer than two."""
+    form = "%a %H:%M" if end - start > timedelta(days=2) else "%H:%M"
+    anchors = ("start", "middle", "middle", "middle", "end")
+    return [
+        {
+            "x": f"{index * 25}%",
+            "anchor": anchor,
+            "text": timezone.localtime(start + (end - start) * index / 4).strftime(form),
+            "minor": "minor" if index % 2 else "",
+        }
+        for index, anchor in enumerate(anchors)
+    ]
+
+
+@register.inclusion_tag("components/usage_chart.html")
+def usage_chart(samples: Sequence[Any], start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
+    """CPU, memory and disk over time, from evenly spaced samples with `at`, `cpu`, `memory`, `disk`, oldest first.
+
+    Drawn on the server, with lowest, mean and highest in words. `start` and `end` default to the first and last sample.
+    """
+    samples = list(samples)
+    series = [_series(samples, field, label) for field, label in SERIES]
+    if not any(value is not None for one in series for value in one["values"]):
+        return {"empty": True}
+    start, end = start or samples[0].at, end or samples[-1].at
+    form = "%a %d %b, %H:%M"
+    # What the hover script reads out: one line of text per sample.
+    readings = [
+        f"{timezone.localtime(sample.at).strftime(form)}|" + "|".join(percent_text(one["values"][index]) for one in series)
+        for index, sample in enumerate(samples)
+    ]
+    return {
+        "series": series,
+        "labels": _time_labels(start, end),
+        "readings": "\n".join(readings),
+        "sentence": "; ".join(
+            f"{one['label']} lowest {one['figures'][1]}, mean {one['figures'][2]}, highest {one['figures'][3]}"
+            for one in series
+        ),
+    }
+
+
+# ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def age_text(seconds: float) -> str:
+    """ "14 s ago", "3 min ago", "2 h ago", "5 d ago". static/js/age.js says the same."""
+    whole = max(0, int(seconds))
+    for limit, size, unit in ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h")):
+        if whole < limit:
+            return f"{whole // size} {unit} ago"
+    return f"{whole // 86_400} d ago"
+
+
+def utc_text(at: datetime) -> str:
+    """ "23 Nov 2026, 14:03:09 UTC"."""
+    return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
+
+
+@register.simple_tag
+def age(at: datetime | None, stale_seconds: float = 0, key: str = "") -> SafeString:
+    """How long ago `at` was; static/js/age.js ticks it. Older than `stale_seconds` (0: never) it is marked, and CSS adds the word.
+
+    `key` names the source, such as aws:us-east-1, so that a fresh reading without any change makes it young again.
+    """
+    if at is None:
+        return format_html('<span class="age never">{}</span>', "never")
+    seconds = (timezone.now() - at).total_seconds()
+    return format_html(
+        '<time class="age" datetime="{}" title="{}" data-age{}{}{}>{}</time>',
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        utc_text(at),
+        format_html(' data-checked="{}"', key) if key else "",
+        format_html(' data-stale-after="{}"', int(stale_seconds)) if stale_seconds else "",
+        SafeString(" data-stale") if stale_seconds and seconds > stale_seconds else "",
+        age_text(seconds),
+    )
+
+
+@register.simple_tag
+def aws_age(worker: Worker) -> SafeString:
+    """When EC2 last told of this worker. Nobody asks after one that is gone, so that never turns stale."""
+    if worker.machine_state in (MachineState.TERMINATED, MachineState.FAILED):
+        return age(worker.aws_succeeded_at)
+    return age(worker.aws_succeeded_at, stale_after(settings.STATE_INTERVAL).total_seconds(), f"aws:{worker.region}")
+
+
+@register.simple_tag
+def cml_age(worker: Worker) -> SafeString:
+    """When this worker's CML last answered. It is asked only while the machine runs."""
+    if worker.machine_state != MachineState.RUNNING:
+        return age(worker.cml_succeeded_at)
+    return age(worker.cml_succeeded_at, stale_after(settings.CML_INTERVAL).total_seconds(), f"cml:{worker.pk}")
+
+
+@register.simple_tag
+def metrics_age(worker: Worker) -> SafeString:
+    """When CloudWatch last gave figures for this worker."""
+    if worker.machine_state != MachineState.RUNNING:
+        return age(worker.metrics_succeeded_at)
+    return age(worker.metrics_succeeded_at, stale_after(settings.METRICS_INTERVAL).total_seconds())
+
+
+@register.simple_tag
+def utc(at: datetime | None) -> SafeString:
+    """A moment in UTC, for fragments that are rendered once for everybody. The page's script tells the person's own on hover."""
+    if at is None:
+        return SafeString(NOTHING)
+    return format_html('<time datetime="{}">{}</time>', at.astimezone(UTC).isoformat(timespec="seconds"), utc_text(at))
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """A moment in the viewer's zone: "14:03" today, "21 Nov, 14:03" before. For pages, not for live fragments."""
+    if at is None:
+        return "never"
+    local = timezone.localtime(at)
+    today = timezone.localdate()
+    if local.date() == today:
+        return local.strftime("%H:%M")
+    return local.strftime("%-d %b, %H:%M" if local.year == today.year else "%-d %b %Y, %H:%M")

@@ -1,0 +1,135 @@
+"""One worker's page and its parts."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.requests import PersonalRequest
+from cmlmanager.htmx import vary, wants_fragment
+from workers import access, history
+from workers.forms import ConnectionForm
+from workers.models import Event, Worker, stale_after
+from workers.services import connection, on_demand
+
+TIMELINE = 20
+
+
+@require_safe
+def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """Everything about one worker."""
+    found = access.worker_to_see(request, worker_id)
+    context = {
+        "worker": found,
+        "stream_url": f"/api/events/stream?channel=fleet&channel=worker.{found.pk}",
+        "stale_after_seconds": int(stale_after(settings.STATE_INTERVAL).total_seconds()),
+    }
+    return render(request, "workers/worker.html", context | _history(request, found) | _timeline(found, before=None))
+
+
+@require_safe
+def worker_live(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """The panels alone: what an open page reads again after its stream was away."""
+    return render(request, "workers/components/worker_live.html", {"worker": access.worker_to_see(request, worker_id)})
+
+
+@require_safe
+def worker_history(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """The usage chart alone; without htmx, the whole page with that window."""
+    found = access.worker_to_see(request, worker_id)
+    if not wants_fragment(request):
+        return redirect(f"{found.get_absolute_url()}?window={_window(request).key}")
+    return vary(render(request, "workers/components/history.html", {"worker": found} | _history(request, found)))
+
+
+@require_safe
+def worker_timeline(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """The timeline alone, from the newest or from `before` (an ISO time) back."""
+    found = access.worker_to_see(request, worker_id)
+    context = {"worker": found} | _timeline(found, before=request.GET.get("before"))
+    template = "workers/components/timeline.html" if wants_fragment(request) else "workers/timeline.html"
+    return vary(render(request, template, context))
+
+
+@require_POST
+def worker_refresh(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """Ask for fresh knowledge. The outcome arrives on the page by the stream."""
+    found = access.worker_to_act_on(request, worker_id, "workers.refresh_worker")
+    try:
+        on_demand.request_refresh(worker=found, by=request.user, now=timezone.now())
+        result: dict[str, Any] = {"accepted": True, "sentence": f"{found} is being read from EC2 and CML.", "wait_seconds": 0}
+    except on_demand.UnableToRefresh as refusal:
+        result = {"accepted": False, "sentence": refusal.sentence, "wait_seconds": refusal.wait_seconds}
+    if wants_fragment(request):
+        return render(request, "workers/components/refresh_result.html", result)
+    (messages.success if result["accepted"] else messages.warning)(request, result["sentence"])
+    return redirect(found, permanent=False)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def worker_connection(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """How the portal reaches this worker's CML."""
+    found = access.worker_to_act_on(request, worker_id, "workers.change_worker")
+    form = ConnectionForm(request.POST if request.method == "POST" else None, instance=Worker.objects.get(pk=found.pk))
+    if request.method == "POST" and form.is_valid():
+        fields = {name: form.cleaned_data[name] for name in ConnectionForm.Meta.fields}
+        connection.change_connection(
+            worker=found,
+            fields=fields,
+            password=form.cleaned_data["cml_password"],
+            forget_password=form.cleaned_data["forget_password"],
+            by=request.user,
+            now=timezone.now(),
+        )
+        messages.success(request, f"Connection of {found} saved; CML is being asked again.")
+        return redirect(found)
+    return render(request, "workers/connection.html", {"worker": found, "form": form}, status=422 if form.errors else 200)
+
+
+def _window(request: PersonalRequest) -> history.Window:
+    return history.WINDOWS.get(request.GET.get("window", ""), history.WINDOWS["24h"])
+
+
+def _history(request: PersonalRequest, found: Worker) -> dict[str, Any]:
+    window = _window(request)
+    address = reverse("worker-history", args=[found.pk])
+    return {
+        "usage": history.usage(found, window, now=timezone.now()),
+        "window": window,
+        "history_url": f"{address}?window={window.key}",
+        "windows": [
+            {"label": w.label, "url": f"{address}?window={w.key}", "current": w is window} for w in history.WINDOWS.values()
+        ],
+    }
+
+
+def _timeline(found: Worker, *, before: str | None) -> dict[str, Any]:
+    moment = _moment(before)
+    events = Event.objects.for_worker(found)
+    shown = list((events.filter(at__lt=moment) if moment else events)[: TIMELINE + 1])
+    older = len(shown) > TIMELINE
+    shown = shown[:TIMELINE]
+    address = reverse("worker-timeline", args=[found.pk])
+    return {
+        "events": shown,
+        "timeline_url": address,
+        "more_url": f"{address}?before={shown[-1].at.isoformat().replace('+', '%2B')}" if older else "",
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = parse_datetime(text) if text else None
+    except ValueError:
+        return None
+    return moment if moment and timezone.is_aware(moment) else None
