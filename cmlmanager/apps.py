@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
@@ -17,7 +17,9 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from cmlmanager import checks  # noqa: F401  (registers them)
 
-        post_migrate.connect(make_cache_table, sender=self, dispatch_uid="cmlmanager.make_cache_table")
+        # Of accounts' signal: an app without models, such as this one, sends none.
+        sender = apps.get_app_config("accounts")
+        post_migrate.connect(make_cache_table, sender=sender, dispatch_uid="cmlmanager.make_cache_table")
 
 
 class DeskConfig(AdminConfig):

@@ -224,10 +224,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 120
 CELERY_TASK_TIME_LIMIT = 150
 CELERY_TIMEZONE = "UTC"
-# Beat only ticks; services claim in the database what is due, so ticks may come twice, late or not at all.
+# Beat only ticks; services claim in the database what is due, so ticks may come twice, late or not at all. What is due comes due one tick
+# early, so that two looks are never further apart than the interval says.
+STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
+CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
 CELERY_BEAT_SCHEDULE = {
-    "fleet": {"task": "workers.refresh_fleet", "schedule": min(5, STATE_INTERVAL / 2), "options": {"expires": 10}},
-    "cml": {"task": "workers.refresh_cml", "schedule": min(5, CML_INTERVAL / 2), "options": {"expires": 10}},
+    "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
+    "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }

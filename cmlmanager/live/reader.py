@@ -91,9 +91,10 @@ class Reader:
         """Take up where we were, or at the end of the stream when that place is gone; pages read again after any outage."""
         await client.set(EPOCH_KEY, secrets.token_hex(8), nx=True)
         epoch: Any = await client.get(EPOCH_KEY)
-        same = self._epoch is not None and epoch == self._epoch
+        first, same = self._epoch is None, epoch == self._epoch
         if not same or await self._is_cut_off(client):
             await self._go_to_end(client)
+            self._may_have_missed = self._may_have_missed or not first
         self._epoch = epoch
         self.connected = True
         if self._may_have_missed:

@@ -165,6 +165,7 @@ class LiveService:
                 listener = stream.listener
                 if listener.sending_since is not None:
                     if now - listener.sending_since > _STUCK:
+                        listener.sending_since = None
                         stream.task.cancel()
                 elif now - listener.sent_at >= _QUIET:
                     listener.wake()

@@ -50,7 +50,7 @@ def _workers() -> None:
     for region in settings.AWS_REGIONS:
         for instance in aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL).describe_instances():
             if "cml-manager:demo" in instance.tags:
-                _worker(instance_id=instance.instance_id, region=region, name=instance.name)
+                _worker(instance_id=instance.instance_id, region=region, name=instance.name, machine_state=instance.state)
     # States that EC2 does not have: one that could not be created, one that vanished.
     _worker(
         instance_id="",

@@ -72,15 +72,22 @@
   }
 
   // ── Filters ────────────────────────────────────────────────────────────────────────────────────────────────────────
-  /* A patch leaves what is typed and ticked alone, so after a chip, a tile or "Clear all" the controls follow the address. */
+  /* A patch leaves what is typed and ticked alone, so after a chip, a tile or "Clear all" the controls follow the address.
+     After the form's own requests and re-reads they are the truth: somebody may have typed on meanwhile. */
   function showFilters() {
     const form = byId("fleet-filters");
     const wanted = new URLSearchParams(location.search);
     for (const input of form?.querySelectorAll("input") || []) {
       if (input.type === "checkbox") input.checked = wanted.getAll(input.name).includes(input.value);
-      else if (input !== document.activeElement) input.value = wanted.get(input.name) || "";
+      else input.value = wanted.get(input.name) || "";
     }
   }
+
+  /* Addresses stay short: what is empty is left out. */
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.elt.id !== "fleet-filters") return;
+    for (const name of ["q", "tag"]) if (!detail.parameters[name]) delete detail.parameters[name];
+  });
 
   let sentence = byId("fleet-sentence")?.textContent;
   function sayCount() {
@@ -89,12 +96,11 @@
     sentence = now;
   }
 
-  document.addEventListener("htmx:pushedIntoHistory", showFilters);
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     timeToasts();
     showFailing();
     if (detail.pathInfo && detail.target?.id === "fleet") {
-      showFilters();
+      if (detail.requestConfig?.elt.tagName === "A") showFilters();
       sayCount();
     }
   });

@@ -168,7 +168,7 @@ _NO_CREDENTIALS = (
     botocore_errors.TokenRetrievalError,
 )
 _TOO_SLOW = (botocore_errors.ConnectTimeoutError, botocore_errors.ReadTimeoutError)
-_NO_ANSWER = (botocore_errors.HTTPClientError, botocore_errors.IncompleteReadError, ResponseParserError)
+_NO_ANSWER = (botocore_errors.ConnectionError, botocore_errors.HTTPClientError, ResponseParserError)
 
 
 def aws_error(error: Exception, *, service: str, action: str, region: str) -> AwsError:

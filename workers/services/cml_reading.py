@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from workers.clients import cml
 from workers.models import Worker
-from workers.services.connection import client_of
-from workers.services.vault import UnableToDecrypt
+from workers.services.connection import UnableToConnect, client_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def read(worker: Worker, *, labs: bool) -> Reading:
     try:
         client = client_of(worker)
         _ask(reading, client, worker, labs=labs)
-    except UnableToDecrypt as error:
+    except UnableToConnect as error:
         reading.problem = str(error)
     except Exception:
         # A defect of ours or an answer nobody foresaw must not stop the rest of the fleet: it is logged once, and the worker says so.

@@ -15,10 +15,20 @@ from workers.clients import cml
 from workers.models import Worker
 from workers.services import record, vault
 
+# Seconds and bytes, in the words of CmlClient.
+LIMITS: dict[str, float] = {"connect_timeout": 5.0, "read_timeout": 30.0}
+
+
+class UnableToConnect(Exception):
+    """The connection settings cannot work; the sentence says which."""
+
 
 def client_of(worker: Worker) -> cml.CmlClient:
-    """The client for this worker's CML, with a reused session. Raises UnableToDecrypt; the worker must have an endpoint."""
-    return cml.client_for(base_url=worker.endpoint, credential=credential_of(worker), tls=tls_of(worker))
+    """The client for this worker's CML, with reused connections. Raises UnableToConnect; the worker must have an endpoint."""
+    try:
+        return cml.client_for(base_url=worker.endpoint, credential=credential_of(worker), tls=tls_of(worker), **LIMITS)
+    except (ValueError, vault.UnableToDecrypt) as error:
+        raise UnableToConnect(str(error)) from error
 
 
 def credential_of(worker: Worker) -> cml.Credential | None:

@@ -20,7 +20,7 @@ def next_slot(worker_id: uuid.UUID, *, interval: int, now: datetime) -> datetime
     return datetime.fromtimestamp(slot, tz=UTC)
 
 
-def claim_region(field: str, *, region: str, interval: int, now: datetime) -> list[uuid.UUID]:
+def claim_region(field: str, *, region: str, interval: float, now: datetime) -> list[uuid.UUID]:
     """Take all workers of `region` that are due by `field` and known to EC2; returns their ids, and none when somebody else took them.
 
     A region is read in one go, so its workers share their due time.

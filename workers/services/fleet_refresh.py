@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 # EC2 is eventually consistent: an instance may be missing from answers for a while after RunInstances.
 YOUNG = timedelta(minutes=5)
+EXPECTED = "Client.UserInitiated"  # somebody pressed stop or terminate: no news
 CHUNK = 200  # workers a transaction: short enough not to keep other writers of SQLite waiting
 
 
@@ -45,7 +46,7 @@ def refresh_region(*, region: str, now: datetime) -> int:
 
     An error of AWS changes no worker: it is kept as the region's error, shown with its age, and the next tick tries again.
     """
-    ids = due.claim_region("aws_due_at", region=region, interval=settings.STATE_INTERVAL, now=now)
+    ids = due.claim_region("aws_due_at", region=region, interval=settings.STATE_INTERVAL - settings.STATE_TICK, now=now)
     if not ids:
         return 0
     workers = list(Worker.objects.filter(pk__in=ids))
@@ -113,7 +114,7 @@ def _found(worker: Worker, instance: aws.Instance, checks: dict[str, aws.StatusC
     tags = dict(sorted(instance.tags.items()))
     found: dict[str, Any] = {
         "machine_state": state,
-        "machine_state_reason": instance.state_reason[:255],
+        "machine_state_reason": "" if instance.state_reason.startswith(EXPECTED) else instance.state_reason[:255],
         "instance_type": instance.instance_type,
         "ami_id": instance.image_id,
         "zone": instance.zone,

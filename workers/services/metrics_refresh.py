@@ -24,7 +24,7 @@ FIRST_LOOK = timedelta(hours=3)  # enough to fill the sparkline of a worker just
 
 def refresh_metrics(*, region: str, now: datetime) -> int:
     """Read CloudWatch for what is due in `region`; returns how many workers were asked for. An error changes nothing but the log."""
-    ids = due.claim_region("metrics_due_at", region=region, interval=settings.METRICS_INTERVAL, now=now)
+    ids = due.claim_region("metrics_due_at", region=region, interval=settings.METRICS_INTERVAL - settings.STATE_TICK, now=now)
     workers = list(Worker.objects.filter(pk__in=ids))
     if not workers:
         return 0

@@ -25,7 +25,7 @@ TOLD: dict[str, EventKind] = {
 }
 _STATES = {"machine_state": MachineState, "service_state": ServiceState, "license_state": LicenseState}
 # A first value of these is part of getting to know a worker, not news.
-_SILENT_WHEN_FIRST = {"name", "instance_type", "cml_version", "tags"}
+_SILENT_WHEN_FIRST = {"name", "instance_type", "cml_version", "tags", "public_address", "private_address"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,19 +220,24 @@ def _series(samples: Sequence[Any], field: str, label: str) -> dict[str, Any]:
     }
 
 
+_TICKS = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=3), timedelta(days=1), timedelta(days=7))
+
+
 def _time_labels(start: datetime, end: datetime) -> list[dict[str, str]]:
-    """Five times along the axis, in the viewer's zone; days where the span is longer than two."""
-    form = "%a %H:%M" if end - start > timedelta(days=2) else "%H:%M"
-    anchors = ("start", "middle", "middle", "middle", "end")
-    return [
-        {
-            "x": f"{index * 25}%",
-            "anchor": anchor,
-            "text": timezone.localtime(start + (end - start) * index / 4).strftime(form),
-            "minor": "minor" if index % 2 else "",
-        }
-        for index, anchor in enumerate(anchors)
-    ]
+    """Whole times along the axis in the viewer's zone, at most eight; `x` in percent, every second one `minor`."""
+    span = end - start
+    step = next((tick for tick in _TICKS if span / tick <= 8), _TICKS[-1])
+    # Counted on the viewer's clock, so that days begin at midnight on both sides of a change to summer time.
+    midnight = timezone.localtime(start).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    labels: list[dict[str, str]] = []
+    for index in range(int((span + timedelta(days=1, hours=2)) / step) + 1):
+        local = midnight + step * index
+        at = timezone.make_aware(local)
+        if start < at <= end:
+            text = local.strftime("%H:%M" if step < timedelta(days=1) else "%a %-d %b")
+            minor = "minor" if len(labels) % 2 else ""
+            labels.append({"x": f"{(at - start) / span * 100:.2f}", "text": text, "minor": minor})
+    return labels
 
 
 @register.inclusion_tag("components/usage_chart.html")
@@ -284,7 +289,7 @@ def age(at: datetime | None, stale_seconds: float = 0, key: str = "") -> SafeStr
 
     `key` names the source, such as aws:us-east-1, so that a fresh reading without any change makes it young again.
     """
-    if at is None:
+    if not at:
         return format_html('<span class="age never">{}</span>', "never")
     seconds = (timezone.now() - at).total_seconds()
     return format_html(
@@ -325,7 +330,7 @@ def metrics_age(worker: Worker) -> SafeString:
 @register.simple_tag
 def utc(at: datetime | None) -> SafeString:
     """A moment in UTC, for fragments that are rendered once for everybody. The page's script tells the person's own on hover."""
-    if at is None:
+    if not at:
         return SafeString(NOTHING)
     return format_html('<time datetime="{}">{}</time>', at.astimezone(UTC).isoformat(timespec="seconds"), utc_text(at))
 
@@ -333,7 +338,7 @@ def utc(at: datetime | None) -> SafeString:
 @register.filter
 def moment(at: datetime | None) -> str:
     """A moment in the viewer's zone: "14:03" today, "21 Nov, 14:03" before. For pages, not for live fragments."""
-    if at is None:
+    if not at:
         return "never"
     local = timezone.localtime(at)
     today = timezone.localdate()

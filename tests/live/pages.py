@@ -1,0 +1,158 @@
+"""A page with the portal's scripts and a stream that the test speaks through, for a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import django_htmx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from cmlmanager.live.messages import encode_event
+from tests.live.portal import until
+from tests.redis_server import free_port
+
+HTMX = Path(django_htmx.__file__).parent / "static" / "django_htmx"
+SCRIPTS = Path(__file__).resolve().parents[2] / "static" / "js"
+# The portal's own policy: nothing inline.
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'"
+CONFIGURATION = json.dumps(
+    {"includeIndicatorStyles": False, "allowEval": False, "allowScriptTags": False, "historyCacheSize": 0}
+)
+
+PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset="utf-8"><link rel="icon" href="data:,">
+<meta name="htmx-config" content='{configuration}'>
+<script src="/htmx/htmx-2.js" defer></script><script src="/htmx/ext/hx-sse-2.js" defer></script>
+<script src="/js/age.js" defer></script><script src="/js/patch.js" defer></script>
+<script src="/js/live.js" defer></script></head><body>
+<p id="live-badge" data-state="reconnecting" data-heartbeat-seconds="{heartbeat}" data-sign-in="/sign-in">
+<span data-live-text></span></p>
+{body}</body></html>"""
+
+
+class Connection:
+    """One open stream of the browser."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+
+class Pages:
+    """The server. Everything that the browser asks for is counted; `status` other than 200 refuses the stream."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.body = ""
+        self.part = ""
+        self.heartbeat = 10.0
+        self.status = 200
+        self.hello: dict[str, Any] = {"channels": 1}
+        self.connections: list[Connection] = []
+        self.streams = self.probes = self.reads = 0
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        routes = [
+            Route("/page", self._page),
+            Route("/part", self._part),
+            Route("/stream", self._stream),
+            Mount("/htmx", StaticFiles(directory=HTMX)),
+            Mount("/js", StaticFiles(directory=SCRIPTS)),
+        ]
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            port=self.port,
+            log_config=None,
+            log_level="critical",
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        until(lambda: self._server and self._server.started, "the server starts")
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            assert self._server is not None
+            await self._server.serve()
+
+        asyncio.run(serve())
+
+    def stop(self) -> None:
+        """End the server and every connection."""
+        self.close_streams()
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(10)
+        self.connections.clear()
+        self._server = None
+
+    def say(self, event_type: str, data: str = "{}") -> None:
+        """Send one event on every open stream."""
+        self.say_raw(encode_event(event_type, data))
+
+    def say_raw(self, wire: bytes | None) -> None:
+        assert self._loop is not None
+        for connection in list(self.connections):
+            self._loop.call_soon_threadsafe(connection.queue.put_nowait, wire)
+
+    def close_streams(self) -> None:
+        """End every open stream as a restarting server does."""
+        if self._loop is not None and self.connections:
+            self.say_raw(None)
+
+    def wait_for_streams(self, number: int, seconds: float = 10) -> None:
+        until(lambda: len(self.connections) == number, f"{number} open streams, now {len(self.connections)}", seconds)
+
+    async def _page(self, request: Request) -> Response:
+        page = PAGE.format(configuration=CONFIGURATION, heartbeat=self.heartbeat, body=self.body)
+        return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
+
+    async def _part(self, request: Request) -> Response:
+        self.reads += 1
+        return HTMLResponse(self.part or self.body)
+
+    async def _stream(self, request: Request) -> Response:
+        probe = request.headers["accept"] == "application/json"
+        if probe:
+            self.probes += 1
+        else:
+            self.streams += 1
+        if self.status != 200 or probe:
+            return JSONResponse({}, status_code=self.status)
+        return StreamingResponse(self._events(Connection(request.url.query)), media_type="text/event-stream")
+
+    async def _events(self, connection: Connection) -> AsyncIterator[bytes]:
+        self.connections.append(connection)
+        try:
+            yield b"retry: 3000\n\n" + encode_event("hello", json.dumps(self.hello))
+            while (wire := await connection.queue.get()) is not None:
+                yield wire
+        finally:
+            if connection in self.connections:
+                self.connections.remove(connection)
+
+
+def eventually(look: Any, expected: Any, seconds: float = 8) -> None:
+    """Wait until `look()` equals `expected`, and say what it was last when it does not."""
+    deadline = time.monotonic() + seconds
+    while (seen := look()) != expected:
+        assert time.monotonic() < deadline, f"expected {expected!r}, saw {seen!r}"
+        time.sleep(0.02)

@@ -1,0 +1,327 @@
+"""How states, figures and ages are drawn."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from django.template import Context, Template
+from django.utils import timezone
+
+from tests.makers import make_worker
+from workers.choices import LicenseState, MachineState, ServiceState
+from workers.models import Worker
+from workers.templatetags import fleet
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+def render(source: str, **context: object) -> str:
+    return Template(source).render(Context(context))
+
+
+def text_of(html: str) -> str:
+    return " ".join(
+        "".join(ElementTree.fromstring(f"<x>{re.sub(' data-(age|stale)(?=[ >])', '', html)}</x>").itertext()).split()
+    )
+
+
+DAYS = ("Fri", "Sat", "Sun", "Mon", "Tue", "Wed", "Thu")
+
+
+def times_of(chart: str) -> list[str]:
+    return re.findall(r'<text class="chart-time[^>]*>([^<]*)<', chart)
+
+
+@dataclass
+class Measured:
+    at: datetime
+    cpu: float | None
+    memory: float | None = None
+    disk: float | None = None
+
+
+# ── States ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("state", [*MachineState, *ServiceState, *LicenseState], ids=str)
+def test_every_state_is_shown_by_shape_word_and_tone(state: MachineState | ServiceState | LicenseState) -> None:
+    html = render("{% badge state %}", state=state)
+    assert text_of(html) == state.label
+    assert "<svg" in html
+    assert f'data-tone="{state.look.tone}"' in html
+
+
+def test_a_badge_of_nothing_is_nothing() -> None:
+    assert render("{% badge missing.state %}") == ""
+
+
+def test_failed_checks_come_first_in_words() -> None:
+    rows = fleet.in_words({"enough_cpus": True, "fabric": None, "cpu_overload": True, "brand_new_check": False})
+    assert [(row["label"], row["word"]) for row in rows] == [
+        ("CPU not overloaded", "Fails"),
+        ("Brand new check", "Fails"),
+        ("Network fabric", "Unknown"),
+        ("Enough CPUs", "Passes"),
+    ]
+
+
+@pytest.mark.parametrize("odd", [None, "", [], "garbage", 3])
+def test_checks_that_are_no_table_have_no_rows(odd: object) -> None:
+    assert fleet.in_words(odd) == []
+
+
+# ── Figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("value", "text", "tone"),
+    [
+        (0, "0 %", "good"),
+        (69.9, "70 %", "good"),
+        (70, "70 %", "warn"),
+        (89.9, "90 %", "warn"),
+        (90, "90 %", "bad"),
+        (100, "100 %", "bad"),
+        (250.0, "100 %", "bad"),
+        (-3, "0 %", "good"),
+    ],
+)
+def test_a_meter_shows_number_and_tone_within_bounds(value: float, text: str, tone: str) -> None:
+    html = render('{% meter value "Memory" %}', value=value)
+    assert text_of(html) == text
+    assert f'data-tone="{tone}"' in html
+    assert 'role="meter"' in html
+    assert 'aria-label="Memory"' in html
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "42", True, HOSTILE])
+def test_what_is_no_figure_is_a_dash(value: object) -> None:
+    html = render('{% meter value "Disk" %}', value=value)
+    assert text_of(html) == "–"
+    assert "meter" not in html
+
+
+def test_labels_of_figures_are_escaped() -> None:
+    for tag in ("{% meter 5 label %}", "{% meter None label %}", "{% sparkline values label %}", "{% sparkline None label %}"):
+        assert "<script" not in render(tag, label=HOSTILE, values=[1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"), [(2, 7, "2 / 7"), (0, 0, "0 / 0"), (None, 7, "– / 7"), (2, None, "2 / –"), (None, None, "–")]
+)
+def test_a_ratio_says_what_is_known(part: int | None, whole: int | None, text: str) -> None:
+    assert text_of(render("{% ratio part whole %}", part=part, whole=whole)) == text
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "text"),
+    [
+        (12 << 30, 62 << 30, "12.0 of 62.0 GiB"),
+        (1 << 30, 192 << 30, "1.0 of 192 GiB"),
+        (None, 2 << 40, "2.0 TiB"),
+        (0, 0, "0.0 of 0.0 MiB"),
+        (5, None, "–"),
+        (float("nan"), float("nan"), "–"),
+        (HOSTILE, HOSTILE, "–"),
+    ],
+)
+def test_sizes_are_told_in_one_unit(used: object, total: object, text: str) -> None:
+    assert render("{% sizes used total %}", used=used, total=total) == text
+
+
+# ── Lines ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_path_starts_anew_after_a_gap_and_shows_a_lone_value() -> None:
+    assert fleet.path_of([0, 100, None, 50, None], width=40, height=20) == "M0 20L10 0M30 10h0"
+
+
+def test_paths_of_nothing_and_of_one_value() -> None:
+    assert fleet.path_of([], width=10, height=10) == ""
+    assert fleet.path_of([None, None], width=10, height=10) == ""
+    assert fleet.path_of([100], width=10, height=10) == "M0 0h0"
+
+
+def test_a_sparkline_speaks() -> None:
+    html = render('{% sparkline values "CPU" %}', values=[10, None, 80.4, 42.0])
+    assert 'role="img"' in html
+    assert 'aria-label="CPU of the last 3 hours, now 42 %, highest 80 %"' in html
+
+
+def test_a_sparkline_whose_last_value_is_missing_says_so() -> None:
+    assert "now unknown, highest 80 %" in render('{% sparkline values "CPU" %}', values=[80, None])
+
+
+@pytest.mark.parametrize("values", [None, [], [None] * 36, [float("nan")]])
+def test_a_sparkline_without_measurements_draws_nothing(values: list[float | None] | None) -> None:
+    html = render('{% sparkline values "CPU" %}', values=values)
+    assert "<svg" not in html
+    assert "was not measured" in html
+
+
+def test_a_row_with_neither_figure_nor_line_shows_a_dash() -> None:
+    assert text_of(render("{% cpu worker %}", worker=Worker(region="us-east-1"))) == "–"
+
+
+def test_a_rows_cpu_has_figure_and_line() -> None:
+    worker = Worker(region="us-east-1", cpu=91.2)
+    worker.cpu_recent = [90.0, 91.2]  # type: ignore[attr-defined]
+    html = render("{% cpu worker %}", worker=worker)
+    assert text_of(html) == "91 %"
+    assert 'data-tone="bad"' in html
+    assert "spark-line" in html
+
+
+def test_a_chart_tells_now_lowest_mean_and_highest_in_text() -> None:
+    start = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    samples = [Measured(start + timedelta(minutes=5 * step), cpu) for step, cpu in enumerate([10.0, None, 20.0, 60.0])]
+    html = render("{% usage_chart samples %}", samples=samples)
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", html)[:4] == ["60 %", "10 %", "30 %", "60 %"]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", html)[4:8] == ["–"] * 4
+    assert "CPU lowest 10 %, mean 30 %, highest 60 %" in html
+    assert "Mon 23 Nov, 12:15|60 %|–|–" in html
+
+
+def test_a_chart_tells_time_in_the_viewers_zone() -> None:
+    start = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    samples = [Measured(start, 1.0), Measured(start + timedelta(hours=4), 2.0)]
+    with timezone.override("Asia/Tokyo"):
+        html = render("{% usage_chart samples %}", samples=samples)
+    assert times_of(html) == ["22:00", "23:00", "00:00", "01:00"]
+
+
+def test_a_charts_days_begin_at_the_viewers_midnight_across_a_change_to_winter_time() -> None:
+    start = datetime(2026, 10, 22, 12, tzinfo=UTC)
+    samples = [Measured(start, 1.0), Measured(start + timedelta(days=7), 2.0)]
+    with timezone.override("Europe/Madrid"):
+        html = render("{% usage_chart samples %}", samples=samples)
+    assert times_of(html) == [f"{day} {number} Oct" for day, number in zip(DAYS, range(23, 30), strict=True)]
+    hours = [float(x) * 7 * 24 / 100 for x in re.findall(r'<text class="chart-time[^>]* x="([0-9.]+)%', html)]
+    assert [round(after - before) for before, after in itertools.pairwise(hours)] == [24, 24, 25, 24, 24, 24]
+
+
+def test_a_chart_of_one_moment_has_no_axis() -> None:
+    html = render("{% usage_chart samples %}", samples=[Measured(datetime(2026, 1, 1, tzinfo=UTC), 5.0)])
+    assert times_of(html) == []
+    assert "5 %" in html
+
+
+@pytest.mark.parametrize("samples", [[], [Measured(datetime(2026, 1, 1, tzinfo=UTC), None)]])
+def test_a_chart_without_measurements_says_so(samples: list[Measured]) -> None:
+    html = render("{% usage_chart samples %}", samples=samples)
+    assert "Nothing was measured in this time." in html
+    assert "<svg" not in html
+
+
+# ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s ago"),
+        (0, "0 s ago"),
+        (59.9, "59 s ago"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (47 * 3600, "47 h ago"),
+        (48 * 3600, "2 d ago"),
+    ],
+)
+def test_ages_are_told_in_their_largest_whole_unit(seconds: float, text: str) -> None:
+    assert fleet.age_text(seconds) == text
+
+
+def test_an_age_carries_what_the_script_needs() -> None:
+    at = timezone.now() - timedelta(seconds=14)
+    html = render('{% age at 180 "aws:us-east-1" %}', at=at)
+    assert text_of(html) == "14 s ago"
+    assert f'datetime="{at.isoformat(timespec="seconds")}"' in html
+    assert ' data-age data-checked="aws:us-east-1" data-stale-after="180">' in html
+
+
+def test_an_age_past_its_limit_is_stale_and_one_without_a_limit_never() -> None:
+    at = timezone.now() - timedelta(hours=5)
+    assert "data-stale>" in render("{% age at 180 %}", at=at)
+    assert "stale" not in render("{% age at %}", at=at)
+
+
+def test_never_is_a_word() -> None:
+    assert text_of(render('{% age None 180 "aws:us-east-1" %}')) == "never"
+
+
+def test_keys_of_ages_are_escaped() -> None:
+    assert "<script" not in render("{% age at 5 key %}", at=timezone.now(), key=HOSTILE)
+
+
+@pytest.mark.parametrize(("state", "asked"), [("running", True), ("stopped", True), ("terminated", False), ("failed", False)])
+def test_what_nobody_asks_ec2_about_never_turns_stale(state: str, asked: bool) -> None:
+    worker = Worker(region="us-east-1", machine_state=state, aws_succeeded_at=timezone.now() - timedelta(days=3))
+    html = render("{% aws_age worker %}", worker=worker)
+    assert ("data-stale" in html) is asked
+    assert ('data-checked="aws:us-east-1"' in html) is asked
+
+
+def test_cml_is_stale_only_while_the_machine_runs() -> None:
+    worker = Worker(region="us-east-1", machine_state="running", cml_succeeded_at=timezone.now() - timedelta(days=1))
+    assert "data-stale>" in render("{% cml_age worker %}", worker=worker)
+    worker.machine_state = "stopped"
+    assert "stale" not in render("{% cml_age worker %}", worker=worker)
+
+
+def test_live_fragments_tell_times_in_utc_whoever_looks() -> None:
+    at = datetime(2026, 11, 3, 14, 3, 9, tzinfo=UTC)
+    with timezone.override("Asia/Tokyo"):
+        html = render("{% utc at %}{% age at %}", at=at)
+    assert html.count("3 Nov 2026, 14:03:09 UTC") == 2
+    assert render("{% utc None %}") == "–"
+
+
+def test_a_moment_is_told_in_the_viewers_zone_with_the_date_when_it_is_not_today() -> None:
+    with timezone.override("Europe/Madrid"):
+        now = timezone.localtime()
+        assert fleet.moment(now) == now.strftime("%H:%M")
+        assert fleet.moment(datetime(2001, 2, 3, 23, 30, tzinfo=UTC)) == "4 Feb 2001, 00:30"
+    assert fleet.moment(None) == "never"
+
+
+# ── Rows ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.django_db
+def test_a_row_and_a_workers_panels_escape_everything_that_came_from_outside() -> None:
+    worker = make_worker(
+        name=HOSTILE,
+        instance_id=HOSTILE,
+        instance_type=HOSTILE,
+        machine_state_reason=HOSTILE,
+        service_reasons=[HOSTILE],
+        license_state="other",
+        license_text=HOSTILE,
+        cml_version=HOSTILE,
+        tags={HOSTILE: HOSTILE},
+        description=HOSTILE,
+        cml_error=HOSTILE,
+        health={"computes": [{"hostname": HOSTILE, "admission_state": HOSTILE, "checks": {HOSTILE: False}}]},
+        computes=[{"hostname": HOSTILE, "memory_total": HOSTILE}],
+    )
+    worker.refresh_from_db()
+    for template in ("row", "worker_live"):
+        html = render(f'{{% include "workers/components/{template}.html" %}}', worker=worker)
+        assert "alert(1)" in html
+        assert "<script" not in html
+
+
+@pytest.mark.django_db
+def test_a_row_and_a_workers_panels_are_the_same_for_every_viewer() -> None:
+    worker = make_worker()
+    worker.refresh_from_db()
+    source = '{% include "workers/components/row.html" %}{% include "workers/components/worker_live.html" %}'
+    plain = render(source, worker=worker)
+    with timezone.override("Asia/Tokyo"):
+        assert render(source, worker=worker, perms={"workers": {"change_worker": True}}, request=object()) == plain
+
+
+@pytest.mark.django_db
+def test_a_row_costs_no_query(django_assert_num_queries: Callable[[int], AbstractContextManager[object]]) -> None:
+    worker = Worker.objects.get(pk=make_worker().pk)
+    with django_assert_num_queries(0):
+        render('{% include "workers/components/row.html" %}', worker=worker)
