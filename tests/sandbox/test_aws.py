@@ -377,6 +377,15 @@ def test_a_change_is_on_disk_soon_and_goes_on_after_a_crash(tmp_path: Path) -> N
         eventually(lambda: second.instances()[instance_id]["state"] == "running")
 
 
+def test_an_unreadable_file_is_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "aws.json").write_text("{broken")
+    command = [sys.executable, "-m", "cmlmanager.sandbox.aws", "--port", "0", "--data", str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "aws.json cannot be read by this version" in ended.stderr
+    assert (tmp_path / "aws.json").read_text() == "{broken"
+
+
 # ── Control ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -144,7 +144,7 @@ def test_a_thousand_workers_cost_a_handful_of_calls(simulated_aws: SimulatedAws,
 
 
 class OneDatapointAPage(aws.AwsClient):
-    """Asks CloudWatch for pages so small that a short history takes several, as a long one would (100,800 datapoints a page)."""
+    """Asks CloudWatch for pages so small that a short history takes several, as a long one does at 100,800 datapoints a page."""
 
     def _pages(self, service: str, action: str, key: str, **arguments: object) -> Iterator[dict[str, object]]:
         return super()._pages(service, action, key, MaxDatapoints=1, **arguments)

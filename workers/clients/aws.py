@@ -374,8 +374,7 @@ def _cpu_query(query_id: str, instance_id: str, period: int) -> dict[str, Any]:
 def _chunks(items: Collection[str], size: int) -> Iterator[list[str]]:
     """The items without repetitions, `size` at a time."""
     unique = list(dict.fromkeys(items))
-    for start in range(0, len(unique), size):
-        yield unique[start : start + size]
+    return (unique[start : start + size] for start in range(0, len(unique), size))
 
 
 def _utc(moment: datetime) -> datetime:

@@ -48,6 +48,8 @@ def _store(workers: list[Worker], series: dict[str, list[aws.Datapoint]], *, now
         Sample(worker=worker, at=point.at, source=UsageSource.CLOUDWATCH, cpu=min(100.0, max(0.0, point.value)))
         for worker in workers
         for point in series.get(worker.instance_id, [])
+        # A period that still runs has only a part of its mean: it is shown, but stored when it is complete.
+        if point.at + timedelta(seconds=PERIOD) <= now
     ]
     changed: list[uuid.UUID] = []
     with transaction.atomic():

@@ -22,7 +22,7 @@ from workers.forms import ConnectionForm
 from workers.models import Event, Worker, stale_after
 from workers.services import connection, on_demand
 
-TIMELINE = 20
+TIMELINE = 12
 
 
 @require_safe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,20 @@ class _QuietHandler(MotoRequestHandler):
 
 
 def serve(*, port: int, data: Path, seeded: bool, speed: float) -> None:
-    """Run until SIGTERM or SIGINT. Prints one line when ready; port 0 takes any free one."""
-    stop = threading.Event()
+    """Run until SIGTERM or SIGINT. Prints one line when ready; port 0 takes any free one. Raises SystemExit for an unreadable file."""
+    # A list, because a handler runs between two steps of this very thread: it may not wait for a lock, as Event.set does.
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: signals.append(received))
     account, switchboard, launches = Account(Delays.at_speed(speed)), Switchboard(), Launches()
     install(account, switchboard, launches)
     _make_networks(account)
     snapshot = Snapshot(data)
-    if not snapshot.load(account, launches) and seeded:
+    try:
+        snapshot.load(account, launches)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    if seeded and not account.instances:
         demo.seed(account)
     server = make_server(
         _HOST,
@@ -51,10 +57,10 @@ def serve(*, port: int, data: Path, seeded: bool, speed: float) -> None:
         threaded=True,
         request_handler=_QuietHandler,
     )
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    serving.start()
+    threading.Thread(target=server.serve_forever, args=(_TICK,), daemon=True).start()
     print(f"simulated AWS on http://{_HOST}:{server.server_port}", flush=True)
-    while not stop.wait(_TICK):
+    while not signals:
+        time.sleep(_TICK)
         account.settle()
         if account.changed.is_set():
             snapshot.save(account, launches)

@@ -68,13 +68,17 @@ class Snapshot:
             os.fsync(file.fileno())
         written.replace(self.path)
 
-    def load(self, account: Account, launches: Launches) -> bool:
-        """Put what the file says into moto; False without a file."""
+    def load(self, account: Account, launches: Launches) -> None:
+        """Put what the file says into moto; without a file nothing. Raises ValueError for a file that is not ours."""
         if not self.path.exists():
-            return False
-        state = json.loads(self.path.read_text())
-        if state.get("version") != _VERSION:
-            raise ValueError(f"{self.path} was written by another version: delete it to start with an empty AWS.")
+            return
+        try:
+            state = json.loads(self.path.read_text())
+            known = state.get("version") == _VERSION
+        except (ValueError, AttributeError):
+            known = False
+        if not known:
+            raise ValueError(f"{self.path} cannot be read by this version: delete it to start with an empty AWS.")
         for region, content in state["regions"].items():
             for image in content["images"]:
                 restore_image(account.backend(region), **image)
@@ -82,7 +86,6 @@ class Snapshot:
                 _restore_reservation(account, region, reservation)
             launches.tokens[region] = content["tokens"]
         account.addresses_given = state["addresses_given"]
-        return True
 
 
 def _state(account: Account, launches: Launches) -> dict[str, Any]:
