@@ -7,6 +7,7 @@ from accounts import views
 
 urlpatterns = [
     path("sign-in/", allauth.login, name="account_login"),
+    path("sign-in/inactive/", allauth.account_inactive, name="account_inactive"),
     path("sign-out/", allauth.logout, name="account_logout"),
     path("account/", views.account, name="account"),
 ]

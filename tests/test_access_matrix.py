@@ -31,6 +31,7 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("GET", "readyz", {}, PUBLIC),
     ("GET", "sign-in/", {}, (200, 302, 302, 302, 302)),
     ("POST", "sign-in/", {}, (200, 302, 302, 302, 302)),
+    ("GET", "sign-in/inactive/", {}, PUBLIC),
     ("GET", "sign-out/", {}, (302, 200, 200, 200, 200)),
     ("POST", "sign-out/", {}, (302, 302, 302, 302, 302)),
     ("GET", "account/", {}, (IN, 200, 200, 200, 200)),
