@@ -85,6 +85,8 @@ def _usage(worker: Worker, stats: cml.SystemStats) -> dict[str, Any]:
             "cpu_model": compute.cpu_model,
             "memory_total": compute.memory_total,
             "disk_total": compute.disk_total,
+            "nodes_running": compute.nodes_running,
+            "nodes_total": compute.nodes_total,
         }
         for compute in stats.computes
     ]
