@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cmlmanager.settings")
 
@@ -18,3 +18,10 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Celery would replace the handlers that the settings configured."""
+
+
+@worker_ready.connect
+def reconcile(sender: Any, **kwargs: Any) -> None:
+    """Whatever happened while nobody looked is found now, not at the next due time."""
+    with sender.app.connection() as connection:
+        sender.app.send_task("workers.reconcile", connection=connection, expires=300)

@@ -8,6 +8,8 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from workers import finding, provisioning
+
 
 @register(Tags.security)
 def check_secrets_keys(**kwargs: Any) -> list[CheckMessage]:
@@ -38,6 +40,35 @@ def check_aws(**kwargs: Any) -> list[CheckMessage]:
                 "SANDBOX is on, but AWS_ENDPOINT_URL is not set: the sandbox must not reach the real AWS.", id="cmlmanager.E005"
             )
         )
+    return problems
+
+
+@register()
+def check_provisioning(**kwargs: Any) -> list[CheckMessage]:
+    """Templates of new workers must be what EC2 accepts, as far as one can tell without asking it."""
+    problems: list[CheckMessage] = [
+        Error(sentence, id="cmlmanager.E008") for sentence in provisioning.problems(settings.PROVISIONING, settings.AWS_REGIONS)
+    ]
+    if not settings.AMI_OWNERS:
+        problems.append(Error("AMI_OWNERS is empty: a name pattern would mean the AMIs of everybody.", id="cmlmanager.E009"))
+    return problems
+
+
+@register()
+def check_discovery(**kwargs: Any) -> list[CheckMessage]:
+    """Discovery imports without a person: what it looks for must be said rightly."""
+    problems: list[CheckMessage] = []
+    asked = {finding.By.IMAGE_NAME: settings.DISCOVERY_AMI_NAME, finding.By.TAG: settings.DISCOVERY_TAG}
+    for by, value in asked.items():
+        try:
+            if value:
+                finding.question(by, value)
+        except ValueError as error:
+            name = "DISCOVERY_TAG" if by == finding.By.TAG else "DISCOVERY_AMI_NAME"
+            problems.append(Error(f"{name} is {value!r}: {error}", id="cmlmanager.E010"))
+    if not any(asked.values()) and set(settings.DISCOVERY_REGIONS) != set(settings.AWS_REGIONS):
+        message = "DISCOVERY_REGIONS is set, but neither DISCOVERY_AMI_NAME nor DISCOVERY_TAG: nothing will be discovered."
+        problems.append(Warning(message, id="cmlmanager.W003"))
     return problems
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -56,3 +58,11 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 10**9) 
 def names(name: str, default: str = "") -> list[str]:
     """`name` as a list of words separated by commas; empty words are dropped."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def document(name: str, default: str) -> Any:
+    """`name` as JSON. Raises ImproperlyConfigured for anything else, with the place of the error."""
+    try:
+        return json.loads(text(name, default) or default)
+    except json.JSONDecodeError as error:
+        raise ImproperlyConfigured(f"{name} is no JSON: {error}.") from None

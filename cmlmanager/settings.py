@@ -181,6 +181,10 @@ STORAGES = {
 # ── AWS and CML ────────────────────────────────────────────────────────────────────────────────────────────────────
 AWS_REGIONS = env.names("AWS_REGIONS", "us-east-1")
 AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "") or None
+# Whose AMIs a name pattern may mean: accounts, or self. Anybody may publish an AMI under any name.
+AMI_OWNERS = env.names("AMI_OWNERS", "self")
+# The ways to make a worker that the form offers: a list of objects, see .env.example; checked by cmlmanager.checks.
+PROVISIONING = env.document("PROVISIONING", "[]")
 # Which address of an instance the portal speaks to, and how an endpoint is made of it.
 CML_ADDRESS = env.text("CML_ADDRESS", "public")
 if CML_ADDRESS not in {"public", "private"}:
@@ -197,9 +201,20 @@ STATE_INTERVAL = env.integer("STATE_INTERVAL", 60, minimum=2, maximum=3600)
 METRICS_INTERVAL = env.integer("METRICS_INTERVAL", 300, minimum=10, maximum=3600)
 CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
+# Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
+DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS", ",".join(AWS_REGIONS))
+DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
+DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
 USAGE_THRESHOLD = env.integer("USAGE_THRESHOLD", 5, maximum=100)  # percentage points before a change is announced
 SAMPLE_DAYS = env.integer("SAMPLE_DAYS", 7, minimum=1, maximum=400)
+
+# ── Operations (seconds) ───────────────────────────────────────────────────────────────────────────────────────────
+# How long a process may hold an operation before it is taken for dead; longer than the hard time limit of workers.run_operation.
+OPERATION_LEASE = env.integer("OPERATION_LEASE", 180, minimum=1, maximum=3600)
+# After how long a message to Celery that nobody took is taken for lost.
+OPERATION_QUEUED_FOR = env.integer("OPERATION_QUEUED_FOR", 30, minimum=1, maximum=3600)
 
 # ── Live updates ───────────────────────────────────────────────────────────────────────────────────────────────────
 EVENTSTREAM_CHANNELMANAGER_CLASS = "cmlmanager.live.channels.PermissionChannelManager"
@@ -208,6 +223,8 @@ LIVE_CHANNELS = {
     "fleet": "workers.view_worker",
     "row": "workers.view_worker",
     "worker": "workers.view_worker",
+    "operation": "workers.view_worker",
+    "operations": "workers.view_worker",
 }
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
@@ -231,6 +248,8 @@ CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
 CELERY_BEAT_SCHEDULE = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
+    "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
+    "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }

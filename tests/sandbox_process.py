@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,27 @@ class Sandbox:
     def instance_id(self, name: str, region: str = "us-east-1") -> str:
         found = self.ec2(region).describe_instances(Filters=[{"Name": "tag:Name", "Values": [name]}])
         return str(found["Reservations"][0]["Instances"][0]["InstanceId"])
+
+    def control_aws(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A request to the simulated AWS's `/_sandbox/`."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.facts['aws_endpoint_url']}/_sandbox/{path}", data=data, method="POST" if data else "GET"
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def run_script(self, script: str) -> Any:
+        """Run Python with Django set up as in the sandbox's own processes; returns what the script puts into `answer`."""
+        pid = self.facts["pids"]["web"]
+        pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        code = f"import django, json; django.setup(); answer = None\n{script}\nprint(json.dumps(answer, default=str))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
 
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit status."""

@@ -62,8 +62,17 @@ class SimulatedAws:
         """Every instance as `/_sandbox/instances` tells it, by id."""
         return {item["instance_id"]: item for item in self.control("GET", "instances")}
 
+    def image(self, region: str, name: str, **arguments: Any) -> str:
+        """Register an AMI; returns its id."""
+        arguments = {"RootDeviceName": "/dev/sda1", **arguments}
+        return str(self.client("ec2", region).register_image(Name=name, **arguments)["ImageId"])
+
+    def protect(self, region: str, instance_id: str, *, protected: bool = True) -> None:
+        """Switch an instance's termination protection."""
+        self.client("ec2", region).modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": protected})
+
     def set_fault(self, mode: str, **where: Any) -> None:
-        """Misbehave: see `cmlmanager.sandbox.aws.control`."""
+        """Misbehave: see `cmlmanager.sandbox.aws.control` and, for the modes, `cmlmanager.sandbox.aws.faults`."""
         self.control("POST", "faults", {"mode": mode, **where})
 
     def forget(self, instance_id: str) -> None:

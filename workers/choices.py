@@ -138,6 +138,9 @@ class ActorKind(TextChoices):
     """Who did it."""
 
     PERSON = "person", "Person"
+    SCHEDULE = "schedule", "Schedule"
+    IDLE = "idle", "Idle detection"
+    API = "api", "API"
     SYSTEM = "system", "System"
     EC2 = "ec2", "Outside the portal"
     CML = "cml", "CML"
@@ -158,6 +161,89 @@ class EventKind(TextChoices):
     CHECKS = "worker.checks", "Status checks"
     CONNECTION = "worker.connection", "Connection settings"
     REFRESH = "worker.refresh", "Refresh asked"
+    CREATED = "worker.created", "Created"
+    DELETED = "worker.deleted", "Record deleted"
+    MONITORING = "worker.monitoring", "Detailed monitoring"
+    ASKED = "operation.asked", "Asked"
+    ENDED = "operation.ended", "Ended"
+
+
+class OperationKind(TextChoices):
+    """What can be asked for."""
+
+    CREATE = "create", "Create"
+    START = "start", "Start"
+    STOP = "stop", "Stop"
+    TERMINATE = "terminate", "Terminate"
+    TAG = "tag", "Change tags"
+    MONITOR = "monitor", "Detailed monitoring"
+    LOOK = "look", "Look in EC2"
+
+    @property
+    def doing(self) -> str:
+        """The same as something that is going on."""
+        return _DOING[self]
+
+
+_DOING = {
+    OperationKind.CREATE: "Creating",
+    OperationKind.START: "Starting",
+    OperationKind.STOP: "Stopping",
+    OperationKind.TERMINATE: "Terminating",
+    OperationKind.TAG: "Changing tags",
+    OperationKind.MONITOR: "Changing monitoring",
+    OperationKind.LOOK: "Looking",
+}
+
+
+class OperationState(TextChoices):
+    """How far an operation is. `refused` means that nothing was done; `failed` that something may have been."""
+
+    PENDING = "pending", "Waiting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    REFUSED = "refused", "Refused"
+    FAILED = "failed", "Failed"
+
+    @classmethod
+    def in_flight(cls) -> tuple[OperationState, ...]:
+        return (cls.PENDING, cls.RUNNING)
+
+    @property
+    def look(self) -> Look:
+        return _OPERATION_LOOKS[self]
+
+
+_OPERATION_LOOKS = {
+    OperationState.PENDING: Look("busy", "clock", "Waiting for its turn."),
+    OperationState.RUNNING: Look("busy", "arrow-path", "Going on."),
+    OperationState.SUCCEEDED: Look("good", "check-circle", "Done."),
+    OperationState.REFUSED: Look("warn", "hand-raised", "Refused: nothing was done."),
+    OperationState.FAILED: Look("bad", "x-circle", "Failed; a part of it may have been done."),
+}
+
+
+class StepState(TextChoices):
+    """How far one step of an operation is."""
+
+    PENDING = "pending", "To do"
+    RUNNING = "running", "Going on"
+    DONE = "done", "Done"
+    SKIPPED = "skipped", "Skipped"
+    FAILED = "failed", "Failed"
+
+    @property
+    def look(self) -> Look:
+        return _STEP_LOOKS[self]
+
+
+_STEP_LOOKS = {
+    StepState.PENDING: Look("off", "minus-circle", "Not begun."),
+    StepState.RUNNING: Look("busy", "arrow-path", "Going on."),
+    StepState.DONE: Look("good", "check-circle", "Done."),
+    StepState.SKIPPED: Look("off", "forward", "Not needed."),
+    StepState.FAILED: Look("bad", "x-circle", "Failed."),
+}
 
 
 class Attention(TextChoices):

@@ -15,13 +15,15 @@ from django.utils import timezone
 from cmlmanager.live.messages import Message
 from cmlmanager.live.publisher import publish
 from workers.choices import UsageSource
-from workers.history import attach_sparklines
+from workers.dressing import dressed
 from workers.listing import tiles
-from workers.models import Worker
+from workers.models import Operation, Worker
 
 FLEET = "fleet"
 COUNTS = "fleet.counts"  # states moved: new numbers for the tiles
 CHANGED = "fleet.changed"  # rows came or went, or AWS stopped or began answering: read the table again
+OPERATIONS = "operations"
+OPERATIONS_CHANGED = "operations.changed"  # one came, went on or ended: lists read themselves again
 CHECKED = "checked"  # knowledge is young again though nothing changed
 HEARTBEAT = "heartbeat"
 
@@ -40,7 +42,7 @@ def announce_workers(worker_ids: Iterable[uuid.UUID]) -> None:
 
 def _send_workers(ids: list[uuid.UUID]) -> None:
     for start in range(0, len(ids), 200):
-        workers = attach_sparklines(Worker.objects.filter(pk__in=ids[start : start + 200]), now=timezone.now())
+        workers = dressed(Worker.objects.filter(pk__in=ids[start : start + 200]), now=timezone.now())
         publish(message for worker in workers for message in _worker_messages(worker))
 
 
@@ -49,6 +51,30 @@ def _worker_messages(worker: Worker) -> Iterable[Message]:
     yield Message(channel=f"row.{worker.pk}", type=f"row.{worker.pk}", data=row)
     panels = render_to_string("workers/components/worker_live.html", {"worker": worker})
     yield Message(channel=f"worker.{worker.pk}", type=f"worker.{worker.pk}", data=panels)
+
+
+def announce_operation(operation_id: uuid.UUID) -> None:
+    """This operation came, went on or ended: send its row and the panel of its page, and tell lists that it is there."""
+    _after_commit(partial(_send_operation, operation_id))
+
+
+def _send_operation(operation_id: uuid.UUID) -> None:
+    operation = Operation.objects.select_related("worker").filter(pk=operation_id).first()
+    if operation is None:
+        return
+    channel = f"operation.{operation.pk}"
+    context = {"operation": operation}
+    publish(
+        [
+            Message(channel=channel, type=channel, data=render_to_string("workers/components/operation_row.html", context)),
+            Message(
+                channel=channel,
+                type=f"panel.{channel}",
+                data=render_to_string("workers/components/operation_panel.html", context),
+            ),
+            Message(channel=OPERATIONS, type=OPERATIONS_CHANGED, data=""),
+        ]
+    )
 
 
 def announce_counts() -> None:

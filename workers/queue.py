@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from functools import partial
 
 from celery import current_app
@@ -14,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 REFRESH_REGION = "workers.refresh_region"
 REFRESH_CML = "workers.refresh_cml"
+RUN_OPERATION = "workers.run_operation"
 
 
 def _send(name: str, arguments: dict[str, str]) -> None:
@@ -32,3 +34,8 @@ def refresh_region(*, region: str) -> None:
 def refresh_cml() -> None:
     """Ask for a refresh of the CML servers that are due, after the current transaction."""
     transaction.on_commit(partial(_send, REFRESH_CML, {}))
+
+
+def run_operation(*, operation_id: uuid.UUID) -> None:
+    """Have an operation gone on with, after the current transaction."""
+    transaction.on_commit(partial(_send, RUN_OPERATION, {"operation_id": str(operation_id)}))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
 
-from workers.services import cml_refresh, fleet_refresh, metrics_refresh, pulse, retention
+from workers.services import cml_refresh, discovery, fleet_refresh, metrics_refresh, pulse, reconcile, retention
+from workers.services.operations import engine, sweep
 
 
 @shared_task(name="workers.refresh_fleet", soft_time_limit=20, time_limit=30)
@@ -27,6 +29,30 @@ def refresh_region(*, region: str, **kwargs: Any) -> None:
 def refresh_cml(**kwargs: Any) -> None:
     """One batch of CML servers that are due."""
     cml_refresh.refresh_cml(now=timezone.now())
+
+
+@shared_task(name="workers.run_operation", soft_time_limit=150, time_limit=170)
+def run_operation(*, operation_id: str, **kwargs: Any) -> None:
+    """Go on with one operation."""
+    engine.run(operation_id=uuid.UUID(operation_id), now=timezone.now())
+
+
+@shared_task(name="workers.sweep_operations", soft_time_limit=20, time_limit=30)
+def sweep_operations(**kwargs: Any) -> None:
+    """Queue what is due and in nobody's hands."""
+    sweep.sweep(now=timezone.now())
+
+
+@shared_task(name="workers.reconcile", soft_time_limit=60, time_limit=90)
+def reconcile_fleet(**kwargs: Any) -> None:
+    """Read everything again: sent when a Celery worker has started."""
+    reconcile.everything_is_due(now=timezone.now())
+
+
+@shared_task(name="workers.discover", soft_time_limit=240, time_limit=270)
+def discover(**kwargs: Any) -> None:
+    """Import what matches, in the regions whose time has come."""
+    discovery.tick(now=timezone.now())
 
 
 @shared_task(name="workers.heartbeat", soft_time_limit=5, time_limit=10)

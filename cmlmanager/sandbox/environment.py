@@ -36,6 +36,8 @@ REAL = (
 # Passed on from the shell: enough for Python and for Chromium's tests, and the portal's own knobs that are safe to turn here.
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "LOG_LEVEL", "LOG_JSON")
 TUNABLE = (
+    "OPERATION_LEASE",
+    "OPERATION_QUEUED_FOR",
     "STATE_INTERVAL",
     "METRICS_INTERVAL",
     "CML_INTERVAL",
@@ -123,7 +125,7 @@ def keys_of(var: Path) -> dict[str, str]:
 
 def environment(var: Path, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of the portal's processes; nothing else of the shell reaches them."""
-    from cmlmanager.sandbox.fleet import REGIONS
+    from cmlmanager.sandbox.fleet import REGIONS, TEMPLATES
 
     nothing = os.devnull
     fast = {
@@ -148,6 +150,7 @@ def environment(var: Path, addresses: Addresses, environ: Mapping[str, str]) -> 
         "CSRF_TRUSTED_ORIGINS": f"http://localhost:{addresses.web},{addresses.url}",
         "SUPPORT_CONTACT": "the demo person “admin”",
         "AWS_REGIONS": ",".join(REGIONS),
+        "PROVISIONING": json.dumps(TEMPLATES),
         "AWS_ENDPOINT_URL": addresses.aws_endpoint_url,
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",

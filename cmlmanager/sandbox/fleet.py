@@ -10,6 +10,28 @@ from dataclasses import dataclass, field
 ACCOUNT_ID = "123456789012"
 IMAGE_NAME = "cisco-cml2.9.1-build7-golden"
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
+# What the form for a new worker offers (settings.PROVISIONING).
+TEMPLATES: list[dict[str, object]] = [
+    {
+        "name": "Course on bare metal",
+        "region": "us-east-1",
+        "description": "48 vCPUs and 192 GiB: two hundred small nodes, or a full SD-WAN.",
+        "instance_type": "m5zn.metal",
+        "image": "cisco-cml2.9*-golden",
+        "root_volume_gib": 128,
+        "tags": {"Team": "training"},
+    },
+    {
+        "name": "Small, nested virtualisation",
+        "region": "eu-central-1",
+        "description": "8 vCPUs and 32 GiB: one person's labs, up in minutes.",
+        "instance_type": "m8i.2xlarge",
+        "image": "cisco-cml2.9*-golden",
+        "root_volume_gib": 64,
+        "nested_virtualization": True,
+        "tags": {"Team": "training"},
+    },
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,12 @@
    from it; otherwise its nodes become the target's children. An answer without any element changes nothing.
    What belongs together: elements with the same id or data-part; the others by tag and order. Rows of a re-read table therefore
    move, come and go by id. What is equal is not touched.
-   What is left alone: what a person entered in inputs, unless they have data-follow (filters: the answer says what holds); open of details and dialogs; class htmx-* and is-*; data-ui-* and the
-   aria attributes that scripts set; the text of time[data-age]; all of an element with data-keep on the page, unless the new one has
-   data-keep too: that is how the actions, which only the page renders for its viewer, outlive a row from the stream.
+   What is left alone: what a person entered in inputs, unless they have data-follow (filters: the answer says what holds); open of
+   details and dialogs; class htmx-* and is-*; data-ui-* and the aria attributes that scripts set; the text of time[data-age]; all of
+   an element with data-keep on the page, unless the new one has data-keep too: that is how the actions, which only the page renders
+   for its viewer, outlive a row from the stream.
+   What gives way: an answer, to news that came over the stream after it had been asked for (element by element: order, removal and
+   data-keep are the answer's), and to another answer for the same target that was asked for later. See "What is newer".
    What is marked: the nearest td, th or [data-part] around a change gets the class `changed` for 1.2 s. */
 (() => {
   "use strict";
@@ -74,7 +77,7 @@
       changed = true;
       behaviour ||= name.startsWith("hx-") || name === "sse-swap";
     }
-    if (behaviour) context.added.push(element);
+    if (behaviour) context.altered.push(element);
     return patchClass(element, wanted) || changed;
   }
 
@@ -158,8 +161,56 @@
 
   function insert(parent, node, before, context) {
     parent.insertBefore(node, before);
-    if (node.nodeType === Node.ELEMENT_NODE) context.added.push(node);
+    if (node.nodeType === Node.ELEMENT_NODE) context.inserted.push(node);
     mark(parent);
+  }
+
+  // ── What is newer ──────────────────────────────────────────────────────────────────────────────────────────────────
+  /* An answer says how things were when the server rendered it, which the page does not know, but it was after the request was sent.
+     What the stream brought since then may be newer, and if it is not, its successor is on its way: so it stays. Moments are counted,
+     not timed: two of a clock's may be equal. */
+  let moment = 0;
+  const sentAt = new WeakMap(); // XMLHttpRequest: when
+  const newsAt = new WeakMap(); // element: when it got its latest news
+  const latest = new WeakMap(); // target: when the latest of the answers that it got had been asked for, by itself and by others
+  let answer = null; // the one that htmx is swapping: { verb, sent }; null while it is the stream's news
+
+  const noteNews = (element) => newsAt.set(element, ++moment);
+  const isNewer = (element, context) => newsAt.get(element) > context.sent;
+
+  /* An element that is its own target re-reads itself. That knows nothing of what a person has chosen meanwhile, so a choice
+     (a filter, a page, a column) gives way to later choices only, and a re-read to whatever was asked for later. */
+  const isReread = ({ elt, target, verb }) => verb === "get" && elt === target && elt.hasAttribute("hx-get");
+
+  function isOvertaken(target, sent, own) {
+    const before = latest.get(target) || { own: 0, others: 0 };
+    if (sent < before.others || (own && sent < before.own)) return true;
+    latest.set(target, own ? { ...before, own: sent } : { ...before, others: sent });
+    return false;
+  }
+
+  function beforeSwap(detail) {
+    const { xhr, target, requestConfig } = detail;
+    const { elt, verb, path } = requestConfig;
+    answer = { verb, sent: sentAt.get(xhr) };
+    queueMicrotask(() => (answer = null)); // htmx swaps before it returns
+    if (verb !== "get" || !detail.shouldSwap || api.getSwapSpecification(elt, detail.swapOverride).swapStyle !== "patch") return;
+    const own = isReread(requestConfig);
+    const address = elt.getAttribute("hx-get");
+    const hasMoved = own && address !== path;
+    if (hasMoved || isOvertaken(target, answer.sent, own)) detail.shouldSwap = false;
+    // What it was to bring is still wanted, of what the element shows now; this replaces a request that waits with the former address.
+    // htmx tells of failures by its events.
+    if (hasMoved) htmx.ajax("GET", address, { source: elt, target }).catch(() => {});
+  }
+
+  /* What the stream's fragments do not have, an answer brings even to an element with newer content. */
+  function patchKept(element, wanted, context) {
+    const own = [...element.querySelectorAll("[data-keep]")];
+    for (const part of wanted.querySelectorAll("[data-keep]")) {
+      const partner = own.find((node) => node.nodeName === part.nodeName && keyOf(node) === keyOf(part));
+      if (partner) patchNode(partner, part, context);
+    }
   }
 
   // ── Nodes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,6 +225,10 @@
 
   function patchElement(element, wanted, context) {
     if (isKept(element) && !wanted.hasAttribute("data-keep")) return;
+    if (isNewer(element, context)) {
+      patchKept(element, wanted, context);
+      return;
+    }
     if (element.matches("time[data-age]")) {
       patchTime(element, wanted, context);
       return;
@@ -206,15 +261,20 @@
   }
 
   function patch(target, fragment) {
-    const context = { root: target, added: [] };
-    if (fragment.children.length === 0) return context.added;
+    if (fragment.children.length === 0) return [];
+    const context = { root: target, inserted: [], altered: [], sent: answer ? answer.sent : Infinity };
     const root = rootIn(fragment, target);
     keepingFocus(() => {
       if (root) patchNode(target, root, context);
+      else if (isNewer(target, context)) patchKept(target, fragment, context);
       else patchChildren(target, fragment, context);
     });
     target.querySelectorAll("[data-follow]").forEach(follow);
-    return context.added;
+    // Whoever acts on something learns from the answer how it is now, as from the stream.
+    if (answer?.verb !== "get") noteNews(target);
+    // htmx would initialise them when they have settled; they would not hear what the stream says until then.
+    context.inserted.forEach((node) => htmx.process(node));
+    return [...context.altered, ...context.inserted];
   }
 
   // ── The extension ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,6 +302,16 @@
     registered.set(element, { source: api.getInternalData(owner).sseEventSource, listener, names: namesHeard(element) });
   }
 
+  const EVENTS = {
+    "htmx:afterProcessNode": ({ target }) => remember(target),
+    "htmx:beforeCleanupElement": ({ target }) => forget(target),
+    "htmx:beforeSend": ({ detail }) => sentAt.set(detail.xhr, ++moment),
+    "htmx:beforeSwap": ({ detail }) => beforeSwap(detail),
+    "htmx:oobBeforeSwap": ({ target }) => {
+      if (!answer) noteNews(target);
+    },
+  };
+
   htmx.defineExtension("patch", {
     init: (internal) => {
       api = internal;
@@ -249,10 +319,7 @@
     isInlineSwap: (style) => style === "patch",
     handleSwap: (style, target, fragment) => (style === "patch" ? patch(target, fragment) : false),
     onEvent: (name, event) => {
-      const element = event.target;
-      if (!(element instanceof Element)) return;
-      if (name === "htmx:afterProcessNode") remember(element);
-      if (name === "htmx:beforeCleanupElement") forget(element);
+      if (event.target instanceof Element && Object.hasOwn(EVENTS, name)) EVENTS[name](event);
     },
   });
 })();

@@ -48,8 +48,26 @@ class Connection:
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
 
+class Held:
+    """A request whose answer waits for `release`. What the answer says was decided when the request came."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self._loop = asyncio.get_running_loop()
+        self._released = asyncio.Event()
+
+    async def wait(self) -> None:
+        await self._released.wait()
+
+    def release(self) -> None:
+        self._loop.call_soon_threadsafe(self._released.set)
+
+
 class Pages:
-    """The server. Everything that the browser asks for is counted; `status` other than 200 refuses the stream."""
+    """The server. Everything that the browser asks for is counted; `status` other than 200 refuses the stream.
+
+    While `holding` names a path ("/part", "/stream"), the answers to its requests are kept in `held`, for the test to release.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -61,6 +79,8 @@ class Pages:
         self.hello: dict[str, Any] = {"channels": 1}
         self.connections: list[Connection] = []
         self.streams = self.probes = self.reads = 0
+        self.holding = ""
+        self.held: list[Held] = []
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -68,7 +88,7 @@ class Pages:
     def start(self) -> None:
         routes = [
             Route("/page", self._page),
-            Route("/part", self._part),
+            Route("/part", self._part, methods=["GET", "POST"]),
             Route("/stream", self._stream),
             Mount("/htmx", StaticFiles(directory=HTMX)),
             Mount("/js", StaticFiles(directory=SCRIPTS)),
@@ -97,6 +117,8 @@ class Pages:
 
     def stop(self) -> None:
         """End the server and every connection."""
+        for held in self.held:
+            held.release()
         self.close_streams()
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
@@ -127,7 +149,16 @@ class Pages:
 
     async def _part(self, request: Request) -> Response:
         self.reads += 1
-        return HTMLResponse(self.part or self.body)
+        content = self.part or self.body
+        await self._hold(request)
+        return HTMLResponse(content)
+
+    async def _hold(self, request: Request) -> None:
+        if request.url.path != self.holding:
+            return
+        held = Held(request.url.query)
+        self.held.append(held)
+        await held.wait()
 
     async def _stream(self, request: Request) -> Response:
         probe = request.headers["accept"] == "application/json"
@@ -137,6 +168,7 @@ class Pages:
             self.streams += 1
         if self.status != 200 or probe:
             return JSONResponse({}, status_code=self.status)
+        await self._hold(request)
         return StreamingResponse(self._events(Connection(request.url.query)), media_type="text/event-stream")
 
     async def _events(self, connection: Connection) -> AsyncIterator[bytes]:

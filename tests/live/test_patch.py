@@ -8,46 +8,9 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.live.pages import Pages, eventually
+from tests.live.table import names, opened, queries, reread, row, state, table
 
 pytestmark = pytest.mark.browser
-
-
-def row(name: str, state: str = "running", *, keep: bool = True, age: str = "2026-11-23T12:00:00Z") -> str:
-    actions = f'<td data-part="actions" data-keep><button id="stop-{name}">Stop</button></td>' if keep else ""
-    return (
-        f'<tr id="row.{name}" sse-swap="row.{name}" hx-swap="patch" hx-target="this">\n'
-        f'  <td data-part="select"><input type="checkbox" id="select-{name}"></td>\n'
-        f'  <td data-part="name">{name}</td>\n  <td data-part="state"><span class="badge">{state}</span></td>\n'
-        f'  <td data-part="age"><time data-age data-checked="cml:{name}" datetime="{age}">x</time></td>\n'
-        f"  {actions}\n</tr>"
-    )
-
-
-def table(*rows: str, channels: str = "a", trigger: str = "live:reread from:body") -> str:
-    return (
-        f'<section id="fleet" hx-ext="sse, patch" sse-connect="/stream?channel={channels}" hx-get="/part" hx-swap="patch" '
-        f'hx-trigger="{trigger}"><table id="table"><tbody id="rows">\n{"".join(rows)}\n</tbody></table></section>'
-    )
-
-
-def opened(pages: Pages, page: Page, body: str) -> None:
-    pages.body = body
-    page.goto(f"{pages.url}/page")
-    pages.wait_for_streams(1)
-    eventually(lambda: page.get_attribute("#live-badge", "data-state"), "connected")
-
-
-def state(page: Page, name: str) -> Any:
-    return page.text_content(f'[id="row.{name}"] [data-part=state]')
-
-
-def reread(pages: Pages, page: Page, part: str) -> None:
-    pages.part = part
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('live:reread'))")
-
-
-def names(page: Page) -> Any:
-    return page.eval_on_selector_all("#rows > tr", "rows => rows.map(row => row.id.slice(4))")
 
 
 def focused(page: Page) -> Any:
@@ -167,23 +130,28 @@ def test_any_order_is_reached(pages: Pages, page: Page, order: list[str]) -> Non
     assert names(page) == order
 
 
-def test_new_rows_hear_the_stream_and_removed_ones_are_forgotten(pages: Pages, page: Page) -> None:
+def test_new_rows_hear_the_stream_at_once_and_removed_ones_are_forgotten(pages: Pages, page: Page) -> None:
     opened(pages, page, table(row("a"), row("b")))
+    page.evaluate("""() => {
+        const heard = name => htmx.createEventSource('/stream?channel=a')._listeners.get('row.' + name)?.size || 0;
+        window.heard = {};
+        for (const moment of ['htmx:afterSwap', 'htmx:load'])
+            document.addEventListener(moment, () => { window.heard[moment] = ['a', 'b', 'new'].map(heard) });
+    }""")
     reread(pages, page, table(row("b"), row("new")))
-    eventually(lambda: names(page), ["b", "new"])
-    page.wait_for_timeout(50)  # htmx initialises new elements 20 ms after the swap
-    heard = "['a', 'b', 'new'].map(n => htmx.createEventSource('/stream?channel=a')._listeners.get('row.' + n)?.size || 0)"
-    assert page.evaluate(heard) == [0, 1, 1]
+    # htmx initialises new elements when they have settled, 20 ms after the swap: what is said in between must not be lost.
+    eventually(lambda: page.evaluate("window.heard"), {"htmx:afterSwap": [0, 1, 1], "htmx:load": [0, 1, 1]})
     pages.say("row.new", row("new", "pending"))
     eventually(lambda: state(page, "new"), "pending")
 
 
 def test_an_element_that_htmx_initialises_again_is_swapped_once(pages: Pages, page: Page) -> None:
     opened(pages, page, table(row("a"), trigger="live:reread from:body, sse:news"))
+    page.evaluate("() => { window.settled = 0; document.addEventListener('htmx:afterSettle', () => { settled += 1 }) }")
     for number in range(3):
         reread(pages, page, table(row("a"), trigger="live:reread from:body, sse:news").replace("/part", f"/part?{number}"))
-        eventually(lambda n=number: page.get_attribute("#fleet", "hx-get"), f"/part?{number}")
-        page.wait_for_timeout(50)
+        eventually(lambda: page.evaluate("settled"), number + 1)
+        assert page.get_attribute("#fleet", "hx-get") == f"/part?{number}"
     reads = pages.reads
     pages.say("news")
     eventually(lambda: pages.reads, reads + 1)
@@ -193,14 +161,22 @@ def test_an_element_that_htmx_initialises_again_is_swapped_once(pages: Pages, pa
 
 def test_other_channels_are_followed_without_a_gap(pages: Pages, page: Page) -> None:
     opened(pages, page, table(row("a")))
-    page.evaluate("document.body.addEventListener('live:reread', () => { window.rereads = (window.rereads || 0) + 1 })")
+    pages.holding = "/stream"
     reread(pages, page, table(row("a"), row("b"), channels="a&amp;channel=b"))
+    eventually(lambda: queries(pages), ["channel=a&channel=b"])
+    # The former channels are heard until the new ones are there.
+    pages.say("row.a", row("a", "stopping"))
+    eventually(lambda: state(page, "a"), "stopping")
+    assert pages.reads == 1
+    # What happened to b until then, nobody told the page: it reads again.
+    pages.part = table(row("a", "stopping"), row("b", "pending"), channels="a&amp;channel=b")
+    pages.held[0].release()
     eventually(lambda: [connection.query for connection in pages.connections], ["channel=a&channel=b"])
-    eventually(lambda: page.evaluate("window.rereads"), 2)
-    pages.say("row.b", row("b", "stopped"))
-    eventually(lambda: state(page, "b"), "stopped")
-    pages.say("row.a", row("a", "stopped"))
-    eventually(lambda: state(page, "a"), "stopped")
+    eventually(lambda: state(page, "b"), "pending")
+    for name in ("a", "b"):
+        pages.say(f"row.{name}", row(name, "stopped"))
+        eventually(lambda name=name: state(page, name), "stopped")
+    assert pages.reads == 2
     assert page.get_attribute("#live-badge", "data-state") == "connected"
 
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 import itertools
-import os
 import signal
 import socket
 import subprocess
 import sys
-import urllib.error
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cmlmanager.sandbox.fleet import FLEET, IMAGE_NAME, REGIONS
@@ -31,8 +27,8 @@ REGION = "us-east-1"
 
 @pytest.fixture(scope="module")
 def unhurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAws]:
-    """An account in which transitions take a moment: pending 0.8 s, stopping and shutting down 0.6 s, checks 1 s."""
-    with start_simulated_aws(tmp_path_factory.mktemp("unhurried"), speed=10) as simulated:
+    """An account in which transitions take a moment: pending 2 s, stopping and shutting down 1.5 s, checks 2.5 s."""
+    with start_simulated_aws(tmp_path_factory.mktemp("unhurried"), speed=4) as simulated:
         yield simulated
 
 
@@ -146,15 +142,6 @@ def test_repeating_an_action_is_no_error_and_changes_nothing(simulated_aws: Simu
         ec2.terminate_instances(InstanceIds=[instance_id])
     (change,) = ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"]
     assert change["CurrentState"]["Name"] == "terminated"
-
-
-def test_protected_instances_are_kept(simulated_aws: SimulatedAws) -> None:
-    ec2 = simulated_aws.client("ec2", REGION)
-    (instance_id,) = simulated_aws.launch(REGION)
-    ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
-    assert error_code(lambda: ec2.terminate_instances(InstanceIds=[instance_id])) == "OperationNotPermitted"
-    ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": False})
-    ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 def test_a_dry_run_changes_nothing(simulated_aws: SimulatedAws) -> None:
@@ -307,8 +294,34 @@ def test_the_demo_fleet_is_there_in_every_state(demo: SimulatedAws) -> None:
 
 def test_machines_of_somebody_else_are_there_too(demo: SimulatedAws) -> None:
     others = [item for item in demo.instances().values() if not item["demo"]]
-    assert "bastion" in {item["name"] for item in others}
-    assert len(others) == 2
+    assert {(item["name"], item["region"], item["state"]) for item in others} == {
+        ("bastion", "us-east-1", "running"),
+        ("gitlab-runner", "eu-central-1", "running"),
+        ("forgotten-by-a-script", "us-west-2", "running"),
+        ("import-me-1", "eu-central-1", "running"),
+        ("import-me-2", "eu-central-1", "stopped"),
+    }
+
+
+def test_cml_machines_without_a_row_are_there_to_adopt_and_to_import(demo: SimulatedAws) -> None:
+    ids = {item["name"]: item["instance_id"] for item in demo.instances().values()}
+    stray = described(demo, ids["forgotten-by-a-script"], "us-west-2")
+    assert "cml-manager:worker" in {tag["Key"] for tag in stray["Tags"]}
+    for name in ("import-me-1", "import-me-2"):
+        found = described(demo, ids[name], "eu-central-1")
+        assert not any(tag["Key"].startswith("cml-manager:") for tag in found["Tags"])
+        (image,) = demo.client("ec2", "eu-central-1").describe_images(ImageIds=[found["ImageId"]])["Images"]
+        assert image["Name"] == IMAGE_NAME
+
+
+def test_one_worker_of_the_fleet_is_protected(demo: SimulatedAws) -> None:
+    protected = set()
+    for item in demo.instances().values():
+        asked = {"InstanceId": item["instance_id"], "Attribute": "disableApiTermination"}
+        answer = demo.client("ec2", item["region"]).describe_instance_attribute(**asked)
+        if answer["DisableApiTermination"]["Value"]:
+            protected.add(item["name"])
+    assert protected == {"sp-core-research"}
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -384,88 +397,3 @@ def test_an_unreadable_file_is_told_and_kept(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "aws.json cannot be read by this version" in ended.stderr
     assert (tmp_path / "aws.json").read_text() == "{broken"
-
-
-# ── Control ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_forgotten_instance_is_unknown_to_ec2(simulated_aws: SimulatedAws) -> None:
-    ec2 = simulated_aws.client("ec2", REGION)
-    forgotten, kept = simulated_aws.launch(REGION, 2)
-    simulated_aws.forget(forgotten)
-    assert error_code(lambda: ec2.describe_instances(InstanceIds=[forgotten])) == "InvalidInstanceID.NotFound"
-    assert error_code(lambda: ec2.stop_instances(InstanceIds=[forgotten])) == "InvalidInstanceID.NotFound"
-    assert forgotten not in simulated_aws.instances()
-    assert state_of(simulated_aws, kept) == "running"
-
-
-def test_a_fault_hits_what_it_is_ordered_for_and_as_often(simulated_aws: SimulatedAws) -> None:
-
-    once = Config(retries={"total_max_attempts": 1})
-    ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=simulated_aws.endpoint_url, config=once)
-    simulated_aws.set_fault("unauthorized", operation="DescribeInstances", count=2)
-    ec2.describe_images()
-    for _ in range(2):
-        assert error_code(ec2.describe_instances) == "UnauthorizedOperation"
-    ec2.describe_instances()
-    simulated_aws.set_fault("throttled", region="eu-west-1")
-    ec2.describe_instances()
-    simulated_aws.set_fault("throttled")
-    with pytest.raises(ClientError) as caught:
-        ec2.describe_instances()
-    assert caught.value.response["Error"]["Code"] == "RequestLimitExceeded"
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-
-
-def test_requests_are_counted_by_operation(simulated_aws: SimulatedAws) -> None:
-    before = simulated_aws.calls().get("DescribeInstances", 0)
-    simulated_aws.client("ec2", REGION).describe_instances()
-    assert simulated_aws.calls()["DescribeInstances"] == before + 1
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "faults", {"mode": "weird"}, 400),
-        ("POST", "faults", {"mode": "slow", "seconds": "long"}, 400),
-        ("POST", "faults", {"mode": "slow", "count": -1}, 400),
-        ("POST", "faults", {"mode": "slow", "unknown": 1}, 400),
-        ("POST", "faults", {"mode": "slow", "operation": "x" * 70_000}, 413),
-        ("POST", "instances/i-0/forget", {}, 404),
-        ("GET", "nothing", None, 404),
-        ("GET", "faults", None, 404),
-    ],
-)
-def test_a_bad_order_is_refused_and_changes_nothing(
-    simulated_aws: SimulatedAws, method: str, path: str, body: dict[str, Any] | None, status: int
-) -> None:
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        simulated_aws.control(method, path, body)
-    caught.value.close()
-    assert caught.value.code == status
-    simulated_aws.client("ec2", REGION).describe_images()
-
-
-def test_it_answers_on_loopback_only_and_is_healthy(simulated_aws: SimulatedAws) -> None:
-    assert simulated_aws.endpoint_url.startswith("http://127.0.0.1:")
-    assert simulated_aws.control("GET", "health") == {"ok": True}
-
-
-def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cmlmanager.sandbox.aws", "--port", "0", "--data", str(tmp_path), "--die-with-parent"]
-    script = f"import subprocess, time; print(subprocess.Popen({command!r}).pid, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert parent.stdout.readline().startswith("simulated AWS on")
-        parent.kill()
-        parent.wait(10)
-        eventually(lambda: not running(child))
-
-
-def running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

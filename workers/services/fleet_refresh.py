@@ -12,17 +12,18 @@ from django.conf import settings
 from django.db import transaction
 
 from workers import events, queue
-from workers.choices import MachineState, ServiceState
+from workers.choices import ActorKind, MachineState, OperationKind, ServiceState
 from workers.clients import aws
-from workers.models import Event, RegionCheck, Worker
-from workers.services import due, record
+from workers.models import Event, Operation, RegionCheck, Worker
+from workers.services import due, record, strays
 from workers.services.images import image_fields
+from workers.services.operations.rules import EXPECTED
 
 logger = logging.getLogger(__name__)
 
 # EC2 is eventually consistent: an instance may be missing from answers for a while after RunInstances.
 YOUNG = timedelta(minutes=5)
-EXPECTED = "Client.UserInitiated"  # somebody pressed stop or terminate: no news
+USER_INITIATED = "Client.UserInitiated"  # somebody pressed stop or terminate: no news
 CHUNK = 200  # workers a transaction: short enough not to keep other writers of SQLite waiting
 
 
@@ -58,6 +59,7 @@ def refresh_region(*, region: str, now: datetime) -> int:
         return 0
     _record_success(region, ids, now=now)
     changed, moved = _apply(region, reading, now=now)
+    strays.keep(region=region, instances=reading.instances.values(), now=now)
     with transaction.atomic():
         events.announce_workers(changed)
         events.announce_region_checked(region=region, at=now)
@@ -86,6 +88,7 @@ def _apply(region: str, reading: RegionReading, *, now: datetime) -> tuple[list[
     images = image_fields(_client(region), reading.workers, reading.instances, now=now)
     changed: list[uuid.UUID] = []
     moved = False
+    in_flight = Operation.objects.by_worker(worker.pk for worker in reading.workers)
     for start in range(0, len(reading.workers), CHUNK):
         stories: list[Event] = []
         with transaction.atomic():
@@ -98,12 +101,22 @@ def _apply(region: str, reading: RegionReading, *, now: datetime) -> tuple[list[
                 )
                 changes = record.differences(worker, found)
                 moved |= "machine_state" in changes
-                story = record.apply(worker, changes, actor=record.EC2, now=now, detail=found.get("machine_state_reason", ""))
+                actor = _whose(worker, changes, in_flight.get(worker.pk))
+                story = record.apply(worker, changes, actor=actor, now=now, detail=found.get("machine_state_reason", ""))
                 if story is not None and changes:
                     changed.append(worker.pk)
                     stories += story
             Event.objects.bulk_create(stories)
     return changed, moved
+
+
+def _whose(worker: Worker, changes: dict[str, Any], operation: Operation | None) -> record.Actor:
+    """A change that an operation in flight brings about is its asker's; every other one came from outside the portal."""
+    if operation is None or operation.slot != "life":
+        return record.EC2
+    if changes.get("machine_state", worker.machine_state) not in EXPECTED[OperationKind(operation.kind)]:
+        return record.EC2
+    return record.Actor(kind=ActorKind(operation.actor_kind), label=operation.actor_name)
 
 
 def _found(worker: Worker, instance: aws.Instance, checks: dict[str, aws.StatusChecks]) -> dict[str, Any]:
@@ -114,7 +127,7 @@ def _found(worker: Worker, instance: aws.Instance, checks: dict[str, aws.StatusC
     tags = dict(sorted(instance.tags.items()))
     found: dict[str, Any] = {
         "machine_state": state,
-        "machine_state_reason": "" if instance.state_reason.startswith(EXPECTED) else instance.state_reason[:255],
+        "machine_state_reason": "" if instance.state_reason.startswith(USER_INITIATED) else instance.state_reason[:255],
         "instance_type": instance.instance_type,
         "ami_id": instance.image_id,
         "zone": instance.zone,

@@ -34,10 +34,11 @@ class Actor:
 
     kind: ActorKind
     user: User | None = None
+    label: str = ""  # for somebody whose account may be gone, or who has none
 
     @property
     def name(self) -> str:
-        return self.user.get_username() if self.user else ""
+        return self.user.get_username() if self.user else self.label
 
 
 EC2 = Actor(kind=ActorKind.EC2)
@@ -77,8 +78,17 @@ def apply(worker: Worker, changes: dict[str, Any], *, actor: Actor, now: datetim
             detail=detail,
         )
         for field, value in before.items()
-        if field in TOLD and not (field in _SILENT_WHEN_FIRST and not value)
+        if field in TOLD and _is_news(field, value, changes)
     ]
+
+
+def _is_news(field: str, before: Any, changes: Mapping[str, Any]) -> bool:
+    """Whether a change deserves a line: not a first value, and not what follows from the machine having stopped."""
+    if field in _SILENT_WHEN_FIRST and not before:
+        return False
+    if field in {"public_address", "private_address"}:
+        return bool(changes[field])
+    return not (field == "service_state" and changes[field] == ServiceState.UNKNOWN and "machine_state" in changes)
 
 
 def event_of(

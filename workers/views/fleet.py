@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from workers.choices import MachineState, ServiceState
-from workers.history import attach_sparklines
+from workers.dressing import dressed
 from workers.listing import PAGE_SIZES, FleetQuery, tiles
 from workers.models import RegionCheck, Worker, stale_after
 from workers.querysets import FleetCounts, WorkerQuerySet
@@ -34,7 +34,7 @@ def fleet(request: PersonalRequest) -> HttpResponse:
 def _context(query: FleetQuery, visible: WorkerQuerySet, *, now: datetime) -> dict[str, Any]:
     counts = visible.counts()
     page = Paginator(query.apply(visible), query.size).get_page(query.page)
-    page.object_list = attach_sparklines(page.object_list, now=now)
+    page.object_list = dressed(page.object_list, now=now)
     known = counts["total"] + counts["gone"]
     return {
         "counts": counts,

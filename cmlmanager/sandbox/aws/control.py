@@ -4,7 +4,8 @@ GET  /_sandbox/health                        {"ok": true}
 GET  /_sandbox/instances                     every instance, as one list
 POST /_sandbox/instances/<id>/forget         EC2 no longer knows it
 GET  /_sandbox/calls                         requests since the start, by operation
-POST /_sandbox/faults {"mode": "throttled"}  also operation, region, after, count, seconds; modes: see `faults`
+POST /_sandbox/faults {"mode": "throttled"}  also operation, region, after, count, seconds; modes: see `faults`, of which
+                                             some concern what they can happen to only ("capacity": RunInstances, StartInstances)
 """
 
 from __future__ import annotations

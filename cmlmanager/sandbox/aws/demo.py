@@ -1,4 +1,7 @@
-"""The demo fleet in the simulated AWS: its AMIs, its instances in the states that they show first, and two machines of somebody else."""
+"""The demo fleet in the simulated AWS: its AMIs, its instances in the states that they show first, and machines that the portal does not have.
+
+Only the fleet's own instances carry DEMO_TAG, by which the portal's rows are seeded.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,14 @@ _HOUR = 3600.0
 _UBUNTU = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20260115"
 # Instances of the same account that are none of the portal's business: name, region, type.
 _UNRELATED = (("bastion", "us-east-1", "t3.micro"), ("gitlab-runner", "eu-central-1", "m6i.large"))
+_PROTECTED = "sp-core-research"  # of the fleet: EC2 refuses to terminate it
+# CML machines without a row in the portal: name, region, state, tags beside Name. One carries the portal's own tag, as if its row had
+# been lost; the others can be imported.
+_STRAYS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("forgotten-by-a-script", "us-west-2", "running", {"cml-manager:worker": "5f0c2d9e-8a41-4c57-9b1e-3d6a7c20e9b4"}),
+    ("import-me-1", "eu-central-1", "running", {"Team": "training"}),
+    ("import-me-2", "eu-central-1", "stopped", {"Team": "training"}),
+)
 _BOOTED = 15 * 60.0  # seconds since when the demo's running instances run, at least: their status checks are over
 
 
@@ -45,6 +56,12 @@ def seed(account: Account) -> None:
         tags = {"Name": name, "Team": "platform"}
         instance = _launch(account, zone=f"{region}a", image=_UBUNTU, instance_type=instance_type, tags=tags)
         _begin(account, instance, "running", since=now - 500 * _HOUR)
+    for name, region, state, tags in _STRAYS:
+        stray = _launch(account, zone=f"{region}a", image=IMAGE_NAME, instance_type="m5zn.metal", tags={"Name": name, **tags})
+        _begin(account, stray, "running", since=now - 50 * _HOUR)
+        if state != "running":
+            _end(account, stray, state, now=now)
+            stray.launch_time = moto_time(now - 50 * _HOUR)
 
 
 def image_name(version: str) -> str:
@@ -61,6 +78,7 @@ def _make(account: Account, worker: DemoWorker, *, zone: str, now: float) -> Non
     tags = {"Name": worker.name, DEMO_TAG: "1", **worker.tags}
     image = image_name(worker.version)
     instance = _launch(account, zone=zone, image=image, instance_type=worker.instance_type, tags=tags)
+    instance.disable_api_termination = worker.name == _PROTECTED
     launched = now - worker.launched_hours_ago * _HOUR
     if worker.state == "pending":
         account.enter(instance, "pending")

@@ -6,14 +6,14 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, replace
 
-MODES = ("none", "throttled", "unauthorized", "unreachable", "slow", "error")
 SECONDS_WHEN_SLOW = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """How to misbehave: `operation` and `region` "" mean any. `after` matching requests are answered well before it begins;
-    `count` is how many are not, None all. `seconds` are for the mode slow.
+    `count` is how many are not, None all. `seconds` are for the modes slow, which waits before it does what was asked, and slow_after,
+    which does it and then keeps the answer back.
     """
 
     mode: str = "none"
@@ -33,8 +33,8 @@ class Refusal:
     message: str
 
 
-# mode → the refusal by EC2 and by CloudWatch, whose error codes differ.
-REFUSALS = {
+# mode → the refusal by EC2 and by CloudWatch, whose error codes differ; or by one operation.
+REFUSALS: dict[str, dict[str, Refusal]] = {
     "throttled": {
         "ec2": Refusal(status=503, code="RequestLimitExceeded", message="Request limit exceeded."),
         "cloudwatch": Refusal(status=400, code="Throttling", message="Rate exceeded"),
@@ -47,6 +47,58 @@ REFUSALS = {
         "ec2": Refusal(status=500, code="InternalError", message="An internal error has occurred"),
         "cloudwatch": Refusal(status=500, code="InternalFailure", message="An internal error has occurred"),
     },
+    "not_enabled": {
+        "ec2": Refusal(status=401, code="OptInRequired", message="You are not subscribed to this service or region."),
+        "cloudwatch": Refusal(status=403, code="OptInRequired", message="The AWS Access Key Id needs a subscription."),
+    },
+    "capacity": {
+        "ec2": Refusal(
+            status=500,
+            code="InsufficientInstanceCapacity",
+            message="We currently do not have sufficient capacity in the Availability Zone you requested. Our system will be"
+            " working on provisioning additional capacity.",
+        )
+    },
+    "limit": {
+        "ec2": Refusal(
+            status=400,
+            code="VcpuLimitExceeded",
+            message="You have requested more vCPU capacity than your current vCPU limit of 96 allows for the instance bucket"
+            " that the specified instance type belongs to.",
+        )
+    },
+    "wrong_state": {
+        "ec2": Refusal(
+            status=400, code="IncorrectInstanceState", message="The instance is not in a state from which this can be done."
+        )
+    },
+    "invalid_ami": {
+        "ec2": Refusal(
+            status=400, code="InvalidAMIID.NotFound", message="The image id '[ami-0bad0bad0bad0bad0]' does not exist"
+        )
+    },
+    "protected": {
+        "ec2": Refusal(
+            status=400,
+            code="OperationNotPermitted",
+            message="The instance may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.",
+        ),
+        "StopInstances": Refusal(
+            status=400,
+            code="OperationNotPermitted",
+            message="The instance may not be stopped. Modify its 'disableApiStop' instance attribute and try again.",
+        ),
+    },
+}
+MODES = ("none", "unreachable", "slow", "slow_after", *REFUSALS)
+
+# mode → the operations at which EC2 can refuse so; a mode that is not here may hit any.
+_AT = {
+    "capacity": {"RunInstances", "StartInstances"},
+    "limit": {"RunInstances", "StartInstances"},
+    "wrong_state": {"StartInstances", "StopInstances", "RebootInstances"},
+    "invalid_ami": {"RunInstances"},
+    "protected": {"TerminateInstances", "StopInstances"},
 }
 
 
@@ -63,7 +115,7 @@ class Switchboard:
         with self._lock:
             self.calls[operation] += 1
             fault = self.fault
-            if fault.operation not in ("", operation) or fault.region not in ("", region) or fault.count == 0:
+            if not _concerns(fault, operation, region) or fault.count == 0:
                 return Fault()
             if fault.after:
                 self.fault = replace(fault, after=fault.after - 1)
@@ -76,3 +128,8 @@ class Switchboard:
         """Misbehave like this from now on."""
         with self._lock:
             self.fault = fault
+
+
+def _concerns(fault: Fault, operation: str, region: str) -> bool:
+    asked = fault.operation in ("", operation) and fault.region in ("", region)
+    return asked and operation in _AT.get(fault.mode, {operation})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import socket
 import time
 from typing import Any
@@ -13,17 +14,23 @@ from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, Statistics
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstanceIdError, MalformedAMIIdError
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.responses._base_response import EC2BaseResponse
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.monitoring import Monitoring
+from moto.ec2.responses.tags import TagResponse
 
 from cmlmanager.sandbox.aws.account import Account, epoch_of, moto_time
 from cmlmanager.sandbox.aws.cpu import level_of, periods
 from cmlmanager.sandbox.aws.faults import REFUSALS, Fault, Switchboard
 from cmlmanager.sandbox.aws.launches import Launches
+from cmlmanager.sandbox.fleet import ACCOUNT_ID
 
+ANY_IMAGE = "ami-12345678"  # can be launched in every region without being registered, for tests that do not care
+_IMAGE_ID = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 _MOST_DATAPOINTS = 100_800  # in one answer (CloudWatch API reference, GetMetricData)
 _STATISTICS = {
     "Average": lambda values: sum(values) / len(values),
@@ -37,8 +44,9 @@ _STATISTICS = {
 def install(account: Account, switchboard: Switchboard, launches: Launches) -> None:
     """Change moto for this process. To be called once, before the first request."""
     _calls(account, switchboard)
-    _tags()
+    _tags(account)
     _instances(account, launches)
+    _launch_answers()
     _instance_answers(account)
     _pages()
     _monitoring(account)
@@ -52,21 +60,27 @@ def _calls(account: Account, switchboard: Switchboard) -> None:
     def call_action(self: Any) -> Any:
         operation = self._get_action() or "unknown"
         fault = switchboard.arrived(operation, self.region)
+        if self.region not in ec2_backends[ACCOUNT_ID]:  # moto answers 500
+            fault = Fault(mode="not_enabled")
         if fault.mode in REFUSALS:
-            return _refuse(self, fault)
+            return _refuse(self, fault, operation)
         if fault.mode == "unreachable":
             # What is written after this goes nowhere; the client sees the connection close without an answer.
             request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return 503, {}, ""
-        if fault.mode == "slow":
-            time.sleep(fault.seconds)
+        time.sleep(fault.seconds if fault.mode == "slow" else 0)
         account.settle()
+        answer = act(self, operation)
+        time.sleep(fault.seconds if fault.mode == "slow_after" else 0)
+        return answer
+
+    def act(response: Any, operation: str) -> Any:
         if operation.startswith(("Describe", "Get", "List")):
-            return original(self)
+            return original(response)
         # moto locks nothing, and what changes must not change while it is written to disk.
         with account.lock:
             account.changed.set()
-            return original(self)
+            return original(response)
 
     BaseResponse.call_action = call_action
 
@@ -75,21 +89,53 @@ class _Refused(ServiceException):
     """An ordered error. Its own class: moto takes the service's model from the module of the exception, and knows none for its base."""
 
 
-def _refuse(response: Any, fault: Fault) -> Any:
-    refusal = REFUSALS[fault.mode].get(response.service_name) or REFUSALS[fault.mode]["ec2"]
+def _refuse(response: Any, fault: Fault, operation: str) -> Any:
+    known = REFUSALS[fault.mode]
+    refusal = known.get(operation) or known.get(response.service_name) or known["ec2"]
     _, headers, body = response.serialized(ActionResult(_Refused(refusal.code, refusal.message)))
     headers["status"] = str(refusal.status)
     return refusal.status, headers, body
 
 
-def _tags() -> None:
-    """moto matches the tags of all resources with a pattern to find those of one: a page of 1,000 instances takes seconds."""
+def _tags(account: Account) -> None:
+    """moto matches the tags of all resources with a pattern to find those of one: a page of 1,000 instances takes seconds.
+    It also tags instances that do not exist, and takes any key and value.
+    """
+    originals = {name: getattr(TagResponse, name) for name in ("create_tags", "delete_tags")}
 
     def get_tags(self: Any) -> list[dict[str, str]]:
         tags = self.ec2_backend.tags.get(self.id) or {}
         return [{"resource_id": self.id, "key": key, "value": value, "resource_type": ""} for key, value in tags.copy().items()]
 
+    def checked(name: str) -> Any:
+        def method(self: Any) -> ActionResult:
+            named = [resource for resource in self._get_param("Resources", []) if resource.startswith("i-")]
+            unknown = [resource for resource in named if resource not in account.instances]
+            if unknown:
+                raise InvalidInstanceIdError(unknown)
+            for tag in self._get_param("Tags", []):
+                _check_tag(tag["Key"], tag.get("Value") or "")
+            return originals[name](self)
+
+        method.__name__ = name
+        return method
+
     TaggedEC2Resource.get_tags = get_tags
+    for name in originals:
+        setattr(TagResponse, name, checked(name))
+
+
+def _check_tag(key: str, value: str) -> None:
+    """Raises InvalidParameterValue for what no tag can be (EC2 User Guide, tag restrictions)."""
+    wrong = ""
+    if key.lower().startswith("aws:"):
+        wrong = "Tag keys starting with 'aws:' are reserved for internal use"
+    elif not 1 <= len(key) <= 128:
+        wrong = "Tag keys must have 1 to 128 characters"
+    elif len(value) > 256:
+        wrong = "Tag values must have at most 256 characters"
+    if wrong:
+        raise EC2ClientError("InvalidParameterValue", wrong)
 
 
 def _instances(account: Account, launches: Launches) -> None:
@@ -100,6 +146,7 @@ def _instances(account: Account, launches: Launches) -> None:
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original_init(self, *args, **kwargs)
+        self.cpu_options = None
         account.launched(self)
 
     def run_instances(self: Any, image_id: str, count: int, user_data: Any, groups: Any, **kwargs: Any) -> Any:
@@ -127,6 +174,25 @@ def _status(status: str) -> dict[str, Any]:
     if status not in details:
         return {"Status": status}
     return {"Status": status, "Details": [{"Name": "reachability", "Status": details[status]}]}
+
+
+def _launch_answers() -> None:
+    """moto launches images that do not exist, forgets CpuOptions, and says that everything is pending, also what a token launched before."""
+    original = InstanceResponse.run_instances
+    del EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER["RunInstances.Reservation.Instances.Instance.State"]
+
+    def run_instances(self: Any) -> ActionResult:
+        image_id = str(self._get_param("ImageId") or "")
+        if not _IMAGE_ID.fullmatch(image_id):
+            raise MalformedAMIIdError([image_id])
+        if image_id != ANY_IMAGE and image_id not in self.ec2_backend.amis:
+            raise InvalidAMIIdError(image_id)
+        answer = original(self)
+        for instance in answer.result.instances:
+            instance.cpu_options = self._get_param("CpuOptions", None) or None
+        return answer
+
+    InstanceResponse.run_instances = run_instances
 
 
 def _instance_answers(account: Account) -> None:

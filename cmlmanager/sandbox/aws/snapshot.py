@@ -26,6 +26,7 @@ _PLAIN = (
     "monitoring_state",
     "disable_api_termination",
     "disable_api_stop",
+    "cpu_options",
     "instance_initiated_shutdown_behavior",
     "ebs_optimized",
     "client_token",

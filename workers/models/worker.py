@@ -1,10 +1,9 @@
-"""The fleet: workers, what happened to them, and what they used."""
+"""Workers."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -15,17 +14,8 @@ from django.urls import reverse
 from workers import choices
 from workers.choices import Attention, LicenseState, MachineState, ServiceState
 from workers.endpoints import validate_endpoint
+from workers.models.constraints import known, percent
 from workers.querysets import WorkerQuerySet
-
-
-def _known(field: str, kind: type[models.TextChoices]) -> models.CheckConstraint:
-    return models.CheckConstraint(condition=Q(**{f"{field}__in": kind.values}), name=f"%(class)s_{field}_known")
-
-
-def _percent(field: str) -> models.CheckConstraint:
-    within = Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gte": 0, f"{field}__lte": 100})
-    return models.CheckConstraint(condition=within, name=f"%(class)s_{field}_is_percent")
-
 
 # The database derives this from the states, so that no writer can forget it.
 ATTENTION = Case(
@@ -139,12 +129,12 @@ class Worker(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["instance_id"], condition=~Q(instance_id=""), name="worker_instance_id_unique"),
-            _known("machine_state", MachineState),
-            _known("service_state", ServiceState),
-            _known("license_state", LicenseState),
-            _percent("cpu"),
-            _percent("memory"),
-            _percent("disk"),
+            known("machine_state", MachineState),
+            known("service_state", ServiceState),
+            known("license_state", LicenseState),
+            percent("cpu"),
+            percent("memory"),
+            percent("disk"),
         ]
         indexes = [
             models.Index(fields=["attention", "name", "id"], name="worker_worst_first"),  # the fleet page's default order
@@ -191,117 +181,6 @@ class Worker(models.Model):
         if not self.address:
             return ""
         return f"https://{self.address}" + ("" if settings.CML_PORT == 443 else f":{settings.CML_PORT}")
-
-
-class EventQuerySet(models.QuerySet["Event"]):
-    """Events are appended and read. Only the retention job deletes, by its own method."""
-
-    def update(self, **kwargs: Any) -> NoReturn:
-        raise TypeError("Events are append-only.")
-
-    def delete(self) -> NoReturn:
-        raise TypeError("Events are append-only; the retention job uses expire().")
-
-    def for_worker(self, worker: Worker) -> EventQuerySet:
-        """The timeline of one worker, newest first."""
-        return self.filter(worker=worker).select_related("actor").order_by("-at", "-id")
-
-    def expire(self, before: datetime) -> int:
-        """Delete what is older than `before`; returns how many. For the retention job alone."""
-        return self.filter(at__lt=before)._raw_delete(self.db)
-
-
-class Event(models.Model):
-    """One line of the audit and of a worker's timeline: who or what, when, before and after. Never edited."""
-
-    at = models.DateTimeField()
-    kind = models.CharField(max_length=32, choices=choices.EventKind)
-    worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="events")
-    worker_name = models.CharField(max_length=255, blank=True, default="")  # outlives the row
-    actor_kind = models.CharField(max_length=8, choices=choices.ActorKind)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    actor_name = models.CharField(max_length=150, blank=True, default="")  # outlives the person
-    before = models.CharField(max_length=500, blank=True, default="")
-    after = models.CharField(max_length=500, blank=True, default="")
-    detail = models.CharField(max_length=500, blank=True, default="")
-
-    objects = EventQuerySet.as_manager()
-
-    class Meta:
-        constraints = [_known("actor_kind", choices.ActorKind)]
-        indexes = [
-            models.Index(fields=["worker", "-at", "-id"], name="event_of_worker"),  # the timeline of a worker's page
-            models.Index(fields=["-at", "-id"], name="event_newest"),  # the audit page
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind} {self.worker_name}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise TypeError("Events are append-only.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError("Events are append-only.")
-
-
-class SampleQuerySet(models.QuerySet["Sample"]):
-    """Usage over time."""
-
-    def since(self, workers: list[uuid.UUID], start: datetime) -> SampleQuerySet:
-        """Samples of these workers from `start` on, oldest first."""
-        return self.filter(worker__in=workers, at__gte=start).order_by("worker_id", "at", "id")
-
-
-class Sample(models.Model):
-    """What a worker used at one moment, as one source told it."""
-
-    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="samples")
-    at = models.DateTimeField()
-    source = models.CharField(max_length=12, choices=choices.UsageSource)
-    cpu = models.FloatField(null=True)
-    memory = models.FloatField(null=True)
-    disk = models.FloatField(null=True)
-    nodes = models.PositiveIntegerField(null=True)
-    labs = models.PositiveIntegerField(null=True)
-
-    objects = SampleQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            # A repeated read of the same datapoint is no second sample. Also serves the charts: one worker, in time order.
-            models.UniqueConstraint(fields=["worker", "at", "source"], name="sample_once"),
-            _known("source", choices.UsageSource),
-            _percent("cpu"),
-            _percent("memory"),
-            _percent("disk"),
-        ]
-        indexes = [models.Index(fields=["at"], name="sample_age")]  # the retention job
-
-    def __str__(self) -> str:
-        return f"{self.worker_id} {self.at:%Y-%m-%d %H:%M:%S}"
-
-
-class RegionCheck(models.Model):
-    """When a region of AWS was last asked, and what went wrong: the page's word on whether what it shows can be believed."""
-
-    region = models.CharField(max_length=32, primary_key=True)
-    checked_at = models.DateTimeField(null=True)
-    succeeded_at = models.DateTimeField(null=True)
-    failing_since = models.DateTimeField(null=True)  # NULL while it answers
-    error = models.CharField(max_length=500, blank=True, default="")  # the sentence for the operator
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(failing_since__isnull=True, error="") | Q(failing_since__isnull=False) & ~Q(error=""),
-                name="region_error_has_since",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.region
 
 
 def stale_after(interval: int) -> timedelta:

@@ -1,0 +1,51 @@
+"""AWS as the portal uses it, one region at a time: EC2's instances, status checks, images and tags, and CloudWatch's CPU.
+
+    client = client_for(region="eu-central-1")
+    instances = client.describe_instances()
+
+Every call costs as few requests as AWS allows, whatever the size of the fleet, has explicit time-outs, and raises nothing but
+AwsError, which carries a sentence for the operator and the technical detail apart. Only this package imports boto3.
+"""
+
+from workers.clients.aws.answers import Datapoint, Image, Instance, StateChange, StatusChecks
+from workers.clients.aws.client import AwsClient, client_for
+from workers.clients.aws.connection import PAGE_SIZE
+from workers.clients.aws.errors import (
+    LONGEST_DETAIL,
+    AwsError,
+    AwsInvalidImage,
+    AwsLimitReached,
+    AwsNoCapacity,
+    AwsNotFound,
+    AwsProtected,
+    AwsRejected,
+    AwsThrottled,
+    AwsUnauthorized,
+    AwsUnreachable,
+    AwsWrongState,
+)
+from workers.clients.aws.mapping import aws_error
+
+__all__ = [
+    "LONGEST_DETAIL",
+    "PAGE_SIZE",
+    "AwsClient",
+    "AwsError",
+    "AwsInvalidImage",
+    "AwsLimitReached",
+    "AwsNoCapacity",
+    "AwsNotFound",
+    "AwsProtected",
+    "AwsRejected",
+    "AwsThrottled",
+    "AwsUnauthorized",
+    "AwsUnreachable",
+    "AwsWrongState",
+    "Datapoint",
+    "Image",
+    "Instance",
+    "StateChange",
+    "StatusChecks",
+    "aws_error",
+    "client_for",
+]

@@ -1,0 +1,18 @@
+"""What rows and panels show beside the worker's own fields, attached in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from workers.history import attach_sparklines
+from workers.models import Operation, Worker
+
+
+def dressed(workers: Iterable[Worker], *, now: datetime) -> list[Worker]:
+    """The workers with `cpu_recent` (see history) and `in_flight`: the operation going on, or None. Two queries."""
+    rows = attach_sparklines(workers, now=now)
+    operations = Operation.objects.by_worker(worker.pk for worker in rows)
+    for worker in rows:
+        worker.in_flight = operations.get(worker.pk)  # type: ignore[attr-defined]
+    return rows

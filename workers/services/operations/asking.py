@@ -1,0 +1,136 @@
+"""Somebody asks for something: recorded in the same transaction as the request, handed over on commit."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from workers import events, queue
+from workers.choices import ActorKind, EventKind, OperationKind, OperationState
+from workers.models import Operation, Worker
+from workers.services import record
+from workers.services.operations import plans, rules
+from workers.services.record import Actor
+
+
+class UnableToAsk(Exception):
+    """Why nothing was recorded, as a sentence. `operation` is the one that stands in the way, if any; `already` says that what was
+    asked for is so."""
+
+    def __init__(self, sentence: str, *, operation: Operation | None = None, already: bool = False) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.operation = operation
+        self.already = already
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """Who asks, from which address, and why."""
+
+    actor: Actor
+    from_address: str | None = None
+    reason: str = ""
+
+
+def ask(
+    *,
+    kind: OperationKind,
+    worker: Worker,
+    by: Asker,
+    now: datetime,
+    parameters: dict[str, Any] | None = None,
+    batch: uuid.UUID | None = None,
+    due_at: datetime | None = None,
+) -> Operation:
+    """Record an operation on `worker`. Raises UnableToAsk: illegal in its state, already so, or somebody else was first."""
+    try:
+        with transaction.atomic():
+            current = Worker.objects.select_for_update().get(pk=worker.pk)
+            _make_way(kind, current, by, now=now)
+            ruling = rules.ruling(kind, current)
+            if ruling.verdict != rules.Verdict.ACT:
+                raise UnableToAsk(ruling.sentence, already=ruling.verdict == rules.Verdict.ALREADY)
+            return add(kind=kind, worker=current, by=by, now=now, parameters=parameters, batch=batch, due_at=due_at)
+    except Worker.DoesNotExist:
+        raise UnableToAsk(f"{worker} was deleted meanwhile.") from None
+    except IntegrityError:
+        # Two at the very same moment, each having seen nobody: the database let one through.
+        other = Operation.objects.in_flight().filter(worker=worker.pk, slot=rules.SLOTS[kind]).first()
+        if other is None:
+            raise
+        raise UnableToAsk(_is_being(worker, other, now), operation=other) from None
+
+
+def add(
+    *,
+    kind: OperationKind,
+    worker: Worker | None,
+    by: Asker,
+    now: datetime,
+    parameters: dict[str, Any] | None = None,
+    batch: uuid.UUID | None = None,
+    due_at: datetime | None = None,
+) -> Operation:
+    """Record an operation without asking whether it is legal: for kinds that have no worker yet. Inside a transaction."""
+    operation = Operation.objects.create(
+        kind=kind,
+        worker=worker,
+        worker_name=str(worker)[:255] if worker else "",
+        slot=rules.SLOTS[kind],
+        parameters=parameters or {},
+        batch=batch,
+        actor_kind=by.actor.kind,
+        actor=by.actor.user,
+        actor_name=by.actor.name[:150],
+        from_address=by.from_address,
+        reason=by.reason[:500],
+        steps=plans.steps_of(kind),
+        asked_at=now,
+        due_at=due_at or now,
+        queued_at=None if due_at and due_at > now else now,
+    )
+    if worker is not None:
+        note(operation, EventKind.ASKED, worker, now=now, after=operation.get_kind_display(), detail=by.reason)
+        events.announce_workers([worker.pk])
+    events.announce_operation(operation.pk)
+    if operation.queued_at:
+        queue.run_operation(operation_id=operation.pk)
+    return operation
+
+
+def note(operation: Operation, kind: EventKind, worker: Worker, *, now: datetime, **words: str) -> None:
+    """A line in the worker's timeline about `operation`."""
+    event = record.event_of(worker, kind, actor=actor_of(operation), now=now, **words)
+    event.operation = operation
+    event.from_address = operation.from_address
+    event.save()
+
+
+def actor_of(operation: Operation) -> Actor:
+    """Who asked for it."""
+    return Actor(kind=ActorKind(operation.actor_kind), user=operation.actor, label=operation.actor_name)
+
+
+def _make_way(kind: OperationKind, worker: Worker, by: Asker, *, now: datetime) -> None:
+    other = Operation.objects.in_flight().select_for_update().filter(worker=worker, slot=rules.SLOTS[kind]).first()
+    if other is None:
+        return
+    legal = rules.ruling(kind, worker).verdict == rules.Verdict.ACT
+    if not legal or not rules.overtakes(kind, OperationKind(other.kind)):
+        raise UnableToAsk(_is_being(worker, other, now), operation=other)
+    sentence = f"Overtaken: {by.actor.name or by.actor.kind.label} asked to {kind.label.lower()} {worker} meanwhile."
+    ended = Operation.objects.in_flight().filter(pk=other.pk)
+    if ended.update(state=OperationState.REFUSED, sentence=sentence, finished_at=now, lease_owner=None, lease_until=None):
+        note(other, EventKind.ENDED, worker, now=now, before=other.get_kind_display(), after="Overtaken", detail=sentence)
+        events.announce_operation(other.pk)
+
+
+def _is_being(worker: Worker, other: Operation, now: datetime) -> str:
+    seconds = max(0, int((now - other.asked_at).total_seconds()))
+    ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+    return f"{other.doing} {worker} is on its way already, asked by {other.asked_by} {ago} ago."

@@ -1,0 +1,106 @@
+"""What is legal in which machine state: the one table. Buttons, pages, API and steps read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from workers.choices import MachineState, OperationKind
+from workers.models import Worker
+
+
+class Verdict(Enum):
+    """ACT: do it. ALREADY: it is so, nothing to do. REFUSED: not now, the sentence says why."""
+
+    ACT = "act"
+    ALREADY = "already"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The verdict and, unless it is ACT, the sentence for the person."""
+
+    verdict: Verdict
+    sentence: str = ""
+
+
+_S = MachineState
+_LEGAL = {
+    OperationKind.START: {_S.STOPPED},
+    OperationKind.STOP: {_S.RUNNING},
+    OperationKind.TERMINATE: {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED, _S.LOST, _S.FAILED},
+    OperationKind.TAG: {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED},
+    OperationKind.MONITOR: {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED},
+}
+_ALREADY = {
+    OperationKind.START: {_S.PENDING, _S.RUNNING},
+    OperationKind.STOP: {_S.STOPPING, _S.STOPPED},
+    OperationKind.TERMINATE: {_S.SHUTTING_DOWN, _S.TERMINATED},
+}
+_WHY = {
+    (OperationKind.START, _S.STOPPING): "is still stopping; try again when it has stopped",
+    (OperationKind.STOP, _S.PENDING): "is still starting; try again when it runs",
+}
+_WHY_STATE = {
+    _S.SHUTTING_DOWN: "is being terminated",
+    _S.TERMINATED: "is terminated",
+    _S.FAILED: "could not be created, so there is no machine",
+    _S.LOST: "is lost: EC2 does not know its instance",
+}
+
+
+def ruling(kind: OperationKind, worker: Worker) -> Ruling:
+    """Whether `kind` may be done with `worker` now."""
+    state = worker.machine
+    if state in _LEGAL[kind]:
+        return Ruling(Verdict.ACT)
+    if state in _ALREADY.get(kind, ()):
+        return Ruling(Verdict.ALREADY, f"{worker} is already {state.label.lower()}; there is nothing to do.")
+    why = _WHY.get((kind, state)) or _WHY_STATE.get(state) or f"is {state.label.lower()}"
+    return Ruling(Verdict.REFUSED, f"{worker} {why}.")
+
+
+def may_delete_record(worker: Worker, *, keep_instance: bool) -> Ruling:
+    """Whether the row may go: nothing is behind it, or the person says that the instance is to be kept running unmanaged."""
+    if worker.machine in {_S.TERMINATED, _S.FAILED, _S.LOST}:
+        return Ruling(Verdict.ACT)
+    if worker.machine == _S.PENDING and not worker.instance_id:
+        return Ruling(
+            Verdict.REFUSED, f"{worker} is being created: an instance may be on its way. Wait until EC2 has answered."
+        )
+    if keep_instance and worker.machine != _S.PENDING:
+        return Ruling(Verdict.ACT)
+    if worker.machine == _S.PENDING:
+        return Ruling(Verdict.REFUSED, f"{worker} is still starting; delete its record when it runs, or terminate it.")
+    return Ruling(
+        Verdict.REFUSED,
+        f"{worker} still has an instance that is being paid for. Terminate it, or say that the instance is to be kept.",
+    )
+
+
+# A machine's life: one of these at a time. A tag may be changed while a machine starts.
+SLOTS = {
+    OperationKind.CREATE: "life",
+    OperationKind.START: "life",
+    OperationKind.STOP: "life",
+    OperationKind.TERMINATE: "life",
+    OperationKind.TAG: "tags",
+    OperationKind.MONITOR: "monitoring",
+    OperationKind.LOOK: "look",
+}
+
+# The states that an operation brings about itself: EC2 saying so later is no change from outside.
+EXPECTED = {
+    OperationKind.CREATE: {_S.PENDING, _S.RUNNING},
+    OperationKind.START: {_S.PENDING, _S.RUNNING},
+    OperationKind.STOP: {_S.STOPPING, _S.STOPPED},
+    OperationKind.TERMINATE: {_S.SHUTTING_DOWN, _S.TERMINATED},
+}
+
+
+def overtakes(kind: OperationKind, other: OperationKind) -> bool:
+    """Whether asking for `kind` ends an operation `other` in flight. Terminating ends all; stopping ends the wait for a start."""
+    if kind == OperationKind.TERMINATE:
+        return other != OperationKind.TERMINATE
+    return kind == OperationKind.STOP and other in {OperationKind.START, OperationKind.CREATE}

@@ -1,0 +1,32 @@
+"""Whether something may be asked of a worker as things stand: what the machine's state allows, and what is on its way already."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+
+from workers.choices import OperationKind
+from workers.models import Operation, Worker
+from workers.services.operations import rules
+from workers.services.operations.rules import Ruling, Verdict
+
+
+def on_its_way(workers: Iterable[Worker]) -> dict[uuid.UUID, list[Operation]]:
+    """Worker id → its operations in flight. One query."""
+    found: dict[uuid.UUID, list[Operation]] = defaultdict(list)
+    for operation in Operation.objects.in_flight().filter(worker__in=list(workers)):
+        if operation.worker_id:
+            found[operation.worker_id].append(operation)
+    return found
+
+
+def standing(kind: OperationKind, worker: Worker, others: Iterable[Operation]) -> Ruling:
+    """What asking for `kind` would be answered now, as far as the database knows; `others` are the worker's operations in flight."""
+    ruling = rules.ruling(kind, worker)
+    for other in others:
+        if other.slot != rules.SLOTS[kind]:
+            continue
+        if ruling.verdict != Verdict.ACT or not rules.overtakes(kind, OperationKind(other.kind)):
+            return Ruling(Verdict.REFUSED, f"{other.doing} {worker} is on its way, asked by {other.asked_by}.")
+    return ruling

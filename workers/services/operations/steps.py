@@ -1,0 +1,79 @@
+"""What a step is given and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+
+from workers.clients import aws
+from workers.models import Operation, Worker
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step is done; `detail` for the page."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The step is done and makes the rest needless."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Ask again in `seconds`."""
+
+    seconds: float
+    detail: str = ""
+
+
+Outcome = Done | Finished | Wait
+
+
+class Stopped(Exception):
+    """The operation ends here. `nothing_done` says that it is a refusal, which left everything as it was."""
+
+    def __init__(self, sentence: str, *, detail: str = "", nothing_done: bool = False) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.detail = detail
+        self.nothing_done = nothing_done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One step to do, now."""
+
+    operation: Operation
+    step: dict[str, Any]
+    now: datetime
+
+    @property
+    def worker(self) -> Worker:
+        """The worker, as it is in the database now. Raises Stopped when it was deleted meanwhile."""
+        if self.operation.worker is None:
+            raise Stopped("The worker's record was deleted meanwhile.")
+        return self.operation.worker
+
+    @property
+    def aws(self) -> aws.AwsClient:
+        """The client of the worker's region, or of the region in the parameters."""
+        region = self.operation.worker.region if self.operation.worker else self.operation.parameters["region"]
+        return aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL)
+
+    def lasted(self) -> timedelta:
+        """How long this step has been going on."""
+        started = parse_datetime(self.step["started_at"])
+        return self.now - started if started else timedelta()
+
+
+Handler = Callable[[Task], Outcome]
