@@ -39,6 +39,7 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.license_worker": _ADMINS,
     "workers.view_event": _ADMINS,
     "workers.view_regioncheck": _ADMINS,
+    "workers.view_operation": _ADMINS,  # in the Django admin; the pages show them to everybody
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

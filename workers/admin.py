@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from workers.models import Event, RegionCheck, Worker
+from workers.models import Event, Operation, RegionCheck, Worker
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -49,6 +49,16 @@ class EventAdmin(ReadOnlyAdmin):
     list_select_related = ("worker", "actor")
     date_hierarchy = "at"
     ordering = ("-at", "-id")
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnlyAdmin):
+    list_display = ("asked_at", "kind", "worker_name", "state", "actor_kind", "actor_name", "sentence", "finished_at")
+    list_filter = ("kind", "state", "actor_kind")
+    search_fields = ("worker_name", "actor_name", "=batch")
+    list_select_related = ("worker", "actor")
+    date_hierarchy = "asked_at"
+    ordering = ("-asked_at", "-id")
 
 
 @admin.register(RegionCheck)

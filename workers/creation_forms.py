@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from workers import finding, provisioning
+from workers import finding, provisioning, tag_rules
 
 
 def _regions() -> list[tuple[str, str]]:
@@ -102,8 +102,8 @@ class CreateWorkerForm(forms.Form):
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
-        if not name.isprintable():
-            raise forms.ValidationError("A name holds no control characters.")
+        if problem := tag_rules.value_error(tag_rules.NAME, name):
+            raise forms.ValidationError(problem)
         return name
 
     def clean_instance_type(self) -> str:

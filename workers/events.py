@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
+from functools import partial, update_wrapper
 
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -29,8 +29,8 @@ HEARTBEAT = "heartbeat"
 
 
 def _after_commit(function: partial[None]) -> None:
-    # robust: news must never fail the work that it reports.
-    transaction.on_commit(function, robust=True)
+    # robust: news must never fail the work that it reports. Django then logs the function's name, which a partial has not.
+    transaction.on_commit(update_wrapper(function, function.func), robust=True)
 
 
 def announce_workers(worker_ids: Iterable[uuid.UUID]) -> None:

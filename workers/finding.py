@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from workers.provisioning import IMAGE_ID, INSTANCE_ID, TAG_KEY, TAG_VALUE, image_name_problem
+from workers import tag_rules
+from workers.provisioning import IMAGE_ID, INSTANCE_ID, image_name_problem
 
 OUR_TAG = "cml-manager:worker"  # on every instance that the portal makes, with the worker's id
 
@@ -52,9 +53,10 @@ def _tag(value: str) -> str:
     key, _, text = value.partition("=")
     if not key:
         return "Give a tag as key or key=value."
-    if len(key) > TAG_KEY or len(text) > TAG_VALUE:
-        return f"A tag's key has at most {TAG_KEY} characters, its value {TAG_VALUE}."
-    return ""
+    # Any key may be looked for, AWS's own too.
+    if len(key) > tag_rules.LONGEST_KEY:
+        return f"A tag's key has at most {tag_rules.LONGEST_KEY} characters."
+    return tag_rules.value_error("", text)
 
 
 _PROBLEMS = {By.INSTANCE: _instance, By.IMAGE: _image, By.IMAGE_NAME: image_name_problem, By.TAG: _tag}

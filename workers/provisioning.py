@@ -1,4 +1,4 @@
-"""What EC2 accepts for a new instance, and the installation's templates for one. Plain Python: forms, checks and services read it."""
+"""What EC2 accepts for a new instance, and the installation's templates for one. Forms, checks and services read it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+
+from workers import tag_rules
 
 # EC2's ids have 8 hexadecimal digits (before 2018) or 17.
 _HEX = r"(?:[0-9a-f]{8}|[0-9a-f]{17})"
@@ -19,10 +21,8 @@ IMAGE_NAME = re.compile(r"[A-Za-z0-9 ()\[\]./\-'@_*?]{3,128}")
 ROOT_VOLUME_GIB = (8, 16_384)
 SECURITY_GROUPS = 16  # the most that a network interface may have (Amazon VPC quotas)
 
-TAGS, TAG_KEY, TAG_VALUE = 50, 128, 256  # of one resource (EC2 User Guide, tag restrictions)
 VERSION_TAG = "cml-version"
-# Whoever fills in the form does not set these: the portal does.
-OUR_TAGS = ("Name", "cml-manager:worker", VERSION_TAG)
+_OURS = 3  # tags that the portal adds: the name, the worker's id, the version
 
 # KVM inside a virtual machine, since February 2026 (EC2 User Guide, nested virtualization): C8i, M8i, R8i with -flex and d.
 _NESTED = re.compile(r"[cmr]8i(?:d|-flex)?\.(?!metal)[a-z0-9-]+")
@@ -50,10 +50,7 @@ def image_name_problem(pattern: str) -> str:
 
 
 def tags_of_lines(text: str) -> dict[str, str]:
-    """Tags written as lines `key=value`. Raises ValueError with a sentence for the first line that no tag can be.
-
-    EC2 User Guide, tag restrictions.
-    """
+    """Tags written as lines `key=value`. Raises ValueError with a sentence for the first line that no tag can be."""
     tags: dict[str, str] = {}
     for line in filter(None, (line.strip() for line in text.splitlines())):
         key, equals, value = (part.strip() for part in line.partition("="))
@@ -62,23 +59,18 @@ def tags_of_lines(text: str) -> dict[str, str]:
         if key in tags:
             raise ValueError(f"The key {key} is there twice.")
         tags[key] = value
-    if len(tags) > TAGS - len(OUR_TAGS):
-        raise ValueError(f"EC2 allows {TAGS} tags, of which the portal needs {len(OUR_TAGS)}: that is {len(tags)}.")
+    if len(tags) + _OURS > tag_rules.MOST_TAGS:
+        raise ValueError(f"EC2 allows {tag_rules.MOST_TAGS} tags, of which the portal needs {_OURS}; these are {len(tags)}.")
     return tags
 
 
 def _tag_problem(line: str, key: str, equals: str, value: str) -> str:
     if not equals or not key:
         return f"“{line[:60]}” is not of the form key=value."
-    if len(key) > TAG_KEY:
-        return f"A key has at most {TAG_KEY} characters: “{key[:40]}…” has {len(key)}."
-    if len(value) > TAG_VALUE:
-        return f"A value has at most {TAG_VALUE} characters: that of {key} has {len(value)}."
-    if key.lower().startswith("aws:"):
-        return f"Keys that begin with aws: are AWS's own: {key}."
-    if key in OUR_TAGS:
-        return f"{key} is set by the portal; leave it out here."
-    return "" if line.isprintable() else f"The tag {key!r} holds a character that cannot be printed."
+    if key in (tag_rules.NAME, VERSION_TAG):
+        return f"{key} is set by the portal from the field above; leave it out here."
+    problem = tag_rules.key_error(key) or tag_rules.value_error(key, value)
+    return f"{key[:40]}: {problem}" if problem else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,8 +72,12 @@ class ShownTagForm(forms.Form):
 class NewTagForm(forms.Form):
     """One tag to be added; empty rows are none."""
 
-    key = forms.CharField(required=False, widget=forms.TextInput(attrs=_TEXT | {"maxlength": tag_rules.LONGEST_KEY}))
-    value = forms.CharField(required=False, widget=forms.TextInput(attrs=_TEXT | {"maxlength": tag_rules.LONGEST_VALUE}))
+    key = forms.CharField(
+        required=False, widget=forms.TextInput(attrs=_TEXT | {"maxlength": tag_rules.LONGEST_KEY, "placeholder": "Key"})
+    )
+    value = forms.CharField(
+        required=False, widget=forms.TextInput(attrs=_TEXT | {"maxlength": tag_rules.LONGEST_VALUE, "placeholder": "Value"})
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -105,9 +109,7 @@ class BulkTagForm(NewTagForm):
 class _UniqueKeys(BaseFormSet):
     """Rows of which no two name one key, nor one of `taken`."""
 
-    def __init__(self, *args: Any, taken: dict[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.taken = taken or {}
+    taken: dict[str, str] = {}  # set on the instance, never changed in place
 
     def clean(self) -> None:
         seen = set()
@@ -137,7 +139,8 @@ class TagsForm:
         ordered = sorted(editable.items(), key=lambda pair: (pair[0] != tag_rules.NAME, pair[0].lower()))
         initial = [{"key": key, "was": value, "value": value} for key, value in ordered]
         self.shown = ShownTags(data, initial=None if data is not None else initial, prefix="shown", auto_id="%s")
-        self.new = NewTags(data, prefix="new", auto_id="%s", taken=worker.tags)
+        self.new = NewTags(data, prefix="new", auto_id="%s")
+        self.new.taken = worker.tags  # type: ignore[attr-defined]
         self.fixed = [(key, value) for key, value in worker.tags.items() if tag_rules.is_fixed(key)]
         self.changes = TagChanges()
         self.error = ""

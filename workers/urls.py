@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workers.views import creation, fleet, importing, worker
+from workers.views import actions, audit, batches, bulk, creation, fleet, importing, life, operations, tags, worker
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -17,4 +17,19 @@ urlpatterns = [
     path("workers/<uuid:worker_id>/timeline/", worker.worker_timeline, name="worker-timeline"),
     path("workers/<uuid:worker_id>/refresh/", worker.worker_refresh, name="worker-refresh"),
     path("workers/<uuid:worker_id>/connection/", worker.worker_connection, name="worker-connection"),
+    path("workers/<uuid:worker_id>/operations/", operations.worker_operations, name="worker-operations"),
+    path("workers/<uuid:worker_id>/actions/", actions.worker_actions, name="worker-actions"),
+    path("workers/<uuid:worker_id>/start/", life.worker_start, name="worker-start"),
+    path("workers/<uuid:worker_id>/stop/", life.worker_stop, name="worker-stop"),
+    path("workers/<uuid:worker_id>/terminate/", life.worker_terminate, name="worker-terminate"),
+    path("workers/<uuid:worker_id>/tags/", tags.worker_tags, name="worker-tags"),
+    path("workers/<uuid:worker_id>/monitoring/", life.worker_monitoring, name="worker-monitoring"),
+    path("workers/<uuid:worker_id>/delete/", life.worker_delete, name="worker-delete"),
+    path("workers/bulk/", bulk.bulk, name="worker-bulk"),
+    path("operations/", operations.operations, name="operations"),
+    path("operations/<uuid:operation_id>/", operations.operation, name="operation"),
+    path("operations/batches/<uuid:batch_id>/", batches.batch, name="batch"),
+    path("operations/batches/<uuid:batch_id>/retry/", batches.batch_retry, name="batch-retry"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export.csv", audit.audit_export, name="audit-export"),
 ]

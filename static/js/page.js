@@ -85,8 +85,8 @@
 
   /* Addresses stay short: what is empty is left out. */
   document.addEventListener("htmx:configRequest", ({ detail }) => {
-    if (detail.elt.id !== "fleet-filters") return;
-    for (const name of ["q", "tag"]) if (!detail.parameters[name]) delete detail.parameters[name];
+    if (!detail.elt.matches("form.filters")) return;
+    for (const name of ["q", "tag", "person", "from", "to"]) if (!detail.parameters[name]) delete detail.parameters[name];
   });
 
   let sentence = byId("fleet-sentence")?.textContent;

@@ -22,9 +22,9 @@ from tests.bench.report import Goal, Line
 from tests.bench.run import Run
 from tests.bench.timing import percentile
 from tests.live.portal import COOKIE, Portal
+from workers import dressing
 from workers.history import attach_sparklines
 from workers.models import Worker
-from workers.views import fleet as fleet_view
 
 FEW = 50
 _GOAL = Goal(kind="at most", limit=150)
@@ -43,7 +43,7 @@ def measure(run: Run) -> list[Line]:
     samples = add_samples(now=now)
     queries_many = _queries(client)
     address = reverse("fleet")
-    with patch.object(fleet_view, "attach_sparklines", _one_by_one):
+    with patch.object(dressing, "attach_sparklines", _one_by_one):
         queries_plain = _queries(client)
     inside, plain = _in_turns(client, address, requests)
     served = _through_uvicorn(run, client, address, requests)
@@ -111,7 +111,7 @@ def _in_turns(client: Client, address: str, count: int) -> tuple[list[float], li
     plain: list[float] = []
     for _ in range(0, count, 10):
         ours += _times(lambda: client.get(address).status_code, 10, warm_up=1)
-        with patch.object(fleet_view, "attach_sparklines", _one_by_one):
+        with patch.object(dressing, "attach_sparklines", _one_by_one):
             plain += _times(lambda: client.get(address).status_code, 10, warm_up=1)
     return ours, plain
 

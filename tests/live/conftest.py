@@ -60,7 +60,7 @@ def pages() -> Iterator[Pages]:
     server = Pages()
     server.start()
     yield server
-    server.stop()
+    server.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +21,6 @@ from starlette.staticfiles import StaticFiles
 
 from cmlmanager.live.messages import encode_event
 from tests.live.portal import until
-from tests.redis_server import free_port
 
 HTMX = Path(django_htmx.__file__).parent / "static" / "django_htmx"
 SCRIPTS = Path(__file__).resolve().parents[2] / "static" / "js"
@@ -48,6 +48,15 @@ class Connection:
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
 
+def _bound(port: int) -> socket.socket:
+    """A socket at a loopback port that other such sockets may share; 0 takes a free one."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
 class Held:
     """A request whose answer waits for `release`. What the answer says was decided when the request came."""
 
@@ -70,7 +79,9 @@ class Pages:
     """
 
     def __init__(self) -> None:
-        self.port = free_port()
+        # Kept, so that nobody takes the port while the server is stopped. It does not listen: connections are refused.
+        self._reserved = _bound(0)
+        self.port = self._reserved.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.body = ""
         self.part = ""
@@ -95,7 +106,6 @@ class Pages:
         ]
         config = uvicorn.Config(
             Starlette(routes=routes),
-            port=self.port,
             log_config=None,
             log_level="critical",
             ws="none",
@@ -111,20 +121,29 @@ class Pages:
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
             assert self._server is not None
-            await self._server.serve()
+            await self._server.serve(sockets=[_bound(self.port)])
 
         asyncio.run(serve())
 
     def stop(self) -> None:
-        """End the server and every connection."""
+        """End the server, then every connection: a browser that is quick must not be let in once more."""
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        listening = list(server.servers)
+        server.should_exit = True
+        until(lambda: not any(one.is_serving() for one in listening), "the server stops listening")
         for held in self.held:
             held.release()
         self.close_streams()
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join(10)
+        thread.join(10)
         self.connections.clear()
         self._server = None
+
+    def close(self) -> None:
+        """Stop, and give the port back."""
+        self.stop()
+        self._reserved.close()
 
     def say(self, event_type: str, data: str = "{}") -> None:
         """Send one event on every open stream."""

@@ -47,7 +47,14 @@ def tls_of(worker: Worker) -> cml.TlsPolicy:
 
 
 def change_connection(
-    *, worker: Worker, fields: dict[str, Any], password: str, forget_password: bool, by: User, now: datetime
+    *,
+    worker: Worker,
+    fields: dict[str, Any],
+    password: str,
+    forget_password: bool,
+    by: User,
+    now: datetime,
+    from_address: str | None = None,
 ) -> None:
     """Store how to reach and trust this worker's CML; an empty password keeps the stored one. CML is asked again at once.
 
@@ -64,6 +71,7 @@ def change_connection(
     with transaction.atomic():
         Worker.objects.filter(pk=worker.pk).update(**changes, cml_due_at=now)
         actor = record.Actor(kind=ActorKind.PERSON, user=by)
-        record.event_of(worker, EventKind.CONNECTION, actor=actor, now=now, after=", ".join(names)).save()
+        after = ", ".join(names)
+        record.event_of(worker, EventKind.CONNECTION, actor=actor, now=now, after=after, from_address=from_address).save()
         events.announce_workers([worker.pk])
         queue.refresh_cml()

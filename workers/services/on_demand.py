@@ -29,7 +29,7 @@ class UnableToRefresh(Exception):
         self.wait_seconds = wait_seconds
 
 
-def request_refresh(*, worker: Worker, by: User, now: datetime) -> None:
+def request_refresh(*, worker: Worker, by: User, now: datetime, from_address: str | None = None) -> None:
     """Have `worker` read from EC2 and CML now. Raises UnableToRefresh: not running, already queued, about to run anyway, rate limited."""
     _refuse_unless_useful(worker, now)
     _refuse_if_often(worker, by, now)
@@ -38,7 +38,8 @@ def request_refresh(*, worker: Worker, by: User, now: datetime) -> None:
         taken = Worker.objects.filter(free, pk=worker.pk, machine_state=MachineState.RUNNING)
         if not taken.update(refresh_asked_at=now, refreshed_on_demand_at=now, aws_due_at=now, cml_due_at=now, labs_due_at=now):
             raise _queued(worker.refresh_asked_at or now, now)
-        record.event_of(worker, EventKind.REFRESH, actor=record.Actor(kind=ActorKind.PERSON, user=by), now=now).save()
+        actor = record.Actor(kind=ActorKind.PERSON, user=by)
+        record.event_of(worker, EventKind.REFRESH, actor=actor, now=now, from_address=from_address).save()
         queue.refresh_region(region=worker.region)
         queue.refresh_cml()
 

@@ -92,7 +92,15 @@ def _is_news(field: str, before: Any, changes: Mapping[str, Any]) -> bool:
 
 
 def event_of(
-    worker: Worker, kind: EventKind, *, actor: Actor, now: datetime, before: str = "", after: str = "", detail: str = ""
+    worker: Worker,
+    kind: EventKind,
+    *,
+    actor: Actor,
+    now: datetime,
+    before: str = "",
+    after: str = "",
+    detail: str = "",
+    from_address: str | None = None,
 ) -> Event:
     """An unsaved line of the timeline."""
     return Event(
@@ -106,6 +114,7 @@ def event_of(
         before=before[:500],
         after=after[:500],
         detail=detail[:500],
+        from_address=from_address,
     )
 
 

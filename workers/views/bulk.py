@@ -76,7 +76,7 @@ def _operations(request: PersonalRequest, kind: OperationKind, workers: list[Wor
             return redirect("batch", batch)
         error = "Enter at least one tag."
     elif confirmed and rows is not None:
-        error = " ".join(rows.non_form_errors()) or "Nothing was changed: see the fields marked below."
+        error = " ".join(map(str, rows.non_form_errors())) or "Nothing was changed: see the fields marked below."
     outlooks = _outlooks(kind, workers)
     context |= {
         "kind": kind,
@@ -90,9 +90,10 @@ def _operations(request: PersonalRequest, kind: OperationKind, workers: list[Wor
 
 def _refresh(request: PersonalRequest, workers: list[Worker], back: str) -> HttpResponse:
     outlooks = []
+    address = asker(request).from_address
     for worker in workers:
         try:
-            on_demand.request_refresh(worker=worker, by=request.user, now=timezone.now())
+            on_demand.request_refresh(worker=worker, by=request.user, now=timezone.now(), from_address=address)
             outlooks.append(Outlook(worker))
         except on_demand.UnableToRefresh as refusal:
             outlooks.append(Outlook(worker, why_not=refusal.sentence))
@@ -134,6 +135,4 @@ def _unusable(name: str, workers: list[Worker]) -> str:
 def _outlooks(kind: OperationKind, workers: list[Worker]) -> list[Outlook]:
     others = on_its_way(workers)
     notes = still_runs if kind == OperationKind.STOP else lambda worker: ""
-    return [
-        Outlook(worker, notes(worker), standing(kind, worker, others.get(worker.pk, ())).sentence) for worker in workers
-    ]
+    return [Outlook(worker, notes(worker), standing(kind, worker, others.get(worker.pk, ())).sentence) for worker in workers]

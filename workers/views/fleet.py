@@ -18,7 +18,7 @@ from cmlmanager.htmx import vary, wants_fragment
 from workers.choices import MachineState, ServiceState
 from workers.dressing import dressed
 from workers.listing import PAGE_SIZES, FleetQuery, tiles
-from workers.models import RegionCheck, Worker, stale_after
+from workers.models import RegionCheck, StrayInstance, Worker, stale_after
 from workers.querysets import FleetCounts, WorkerQuerySet
 
 
@@ -27,6 +27,8 @@ def fleet(request: PersonalRequest) -> HttpResponse:
     """Every worker at a glance; the address holds the filters, the order and the page. htmx gets the part that changes."""
     query = FleetQuery.parse(request.GET)
     context = _context(query, Worker.objects.visible_to(request.user), now=timezone.now())
+    if request.user.has_perm("workers.import_worker"):
+        context["strays"] = StrayInstance.objects.count()
     template = "workers/fleet_body.html" if wants_fragment(request) else "workers/fleet.html"
     return vary(render(request, template, context))
 

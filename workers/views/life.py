@@ -49,7 +49,9 @@ def worker_monitoring(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRes
         messages.warning(request, "Nothing was changed: say whether detailed monitoring is to be on or off.")
         return answer(request, found)
     if found.detailed_monitoring == (on == "1"):
-        say_refused(request, UnableToAsk(f"Detailed monitoring of {found} is {'on' if on == '1' else 'off'} already.", already=True))
+        say_refused(
+            request, UnableToAsk(f"Detailed monitoring of {found} is {'on' if on == '1' else 'off'} already.", already=True)
+        )
         return answer(request, found)
     return _ask(request, found, OperationKind.MONITOR, {"on": on == "1"})
 
@@ -90,10 +92,12 @@ def worker_delete(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespons
     return _confirm(request, "delete", {"worker": found, "form": form, "has_instance": has_instance}, refused=bool(form.errors))
 
 
-def _ask(request: PersonalRequest, found: Worker, kind: OperationKind, parameters: dict[str, Any] | None = None) -> HttpResponse:
+def _ask(
+    request: PersonalRequest, found: Worker, kind: OperationKind, parameters: dict[str, Any] | None = None
+) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, f"Nothing was done. Reason: {' '.join(form.errors['reason'])}")
+        messages.warning(request, f"Nothing was done. Reason: {' '.join(map(str, form.errors['reason']))}")
         return answer(request, found)
     try:
         by = asker(request, form.cleaned_data["reason"])

@@ -18,9 +18,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from workers import access, history
+from workers.dressing import dressed
 from workers.forms import ConnectionForm
 from workers.models import Event, Worker, stale_after
+from workers.operation_listing import newest_of
 from workers.services import connection, on_demand
+from workers.views.actions import actions_of
+from workers.views.asker import asker
+from workers.views.operations import NEWEST
 
 TIMELINE = 12
 
@@ -28,19 +33,25 @@ TIMELINE = 12
 @require_safe
 def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """Everything about one worker."""
-    found = access.worker_to_see(request, worker_id)
+    [found] = dressed([access.worker_to_see(request, worker_id)], now=timezone.now())
     context = {
         "worker": found,
         "stream_url": f"/api/events/stream?channel=fleet&channel=worker.{found.pk}",
         "stale_after_seconds": int(stale_after(settings.STATE_INTERVAL).total_seconds()),
+        "newest": newest_of(found, NEWEST),
     }
-    return render(request, "workers/worker.html", context | _history(request, found) | _timeline(found, before=None))
+    return render(
+        request,
+        "workers/worker.html",
+        context | actions_of(request, found) | _history(request, found) | _timeline(found, before=None),
+    )
 
 
 @require_safe
 def worker_live(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """The panels alone: what an open page reads again after its stream was away."""
-    return render(request, "workers/components/worker_live.html", {"worker": access.worker_to_see(request, worker_id)})
+    [found] = dressed([access.worker_to_see(request, worker_id)], now=timezone.now())
+    return render(request, "workers/components/worker_live.html", {"worker": found})
 
 
 @require_safe
@@ -66,7 +77,8 @@ def worker_refresh(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespon
     """Ask for fresh knowledge. The outcome arrives on the page by the stream."""
     found = access.worker_to_act_on(request, worker_id, "workers.refresh_worker")
     try:
-        on_demand.request_refresh(worker=found, by=request.user, now=timezone.now())
+        address = asker(request).from_address
+        on_demand.request_refresh(worker=found, by=request.user, now=timezone.now(), from_address=address)
         result: dict[str, Any] = {"accepted": True, "sentence": f"{found} is being read from EC2 and CML.", "wait_seconds": 0}
     except on_demand.UnableToRefresh as refusal:
         result = {"accepted": False, "sentence": refusal.sentence, "wait_seconds": refusal.wait_seconds}
@@ -90,6 +102,7 @@ def worker_connection(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRes
             forget_password=form.cleaned_data["forget_password"],
             by=request.user,
             now=timezone.now(),
+            from_address=asker(request).from_address,
         )
         messages.success(request, f"Connection of {found} saved; CML is being asked again.")
         return redirect(found)
