@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -31,7 +32,7 @@ def open_as(chromium: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Page]
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(f"{sandbox.url}/sign-in/?next={path}")
+        page.goto(f"{sandbox.url}/sign-in/?next={quote(path)}")
         page.fill("input[name=login]", person)
         page.fill("input[name=password]", "test")
         page.press("input[name=password]", "Enter")

@@ -87,7 +87,10 @@ def test_stop_goes_through_its_steps_and_is_told_as_its_askers_doing(simulated_a
     assert [step["state"] for step in operation.steps] == ["done", "done"]
     assert state_in_ec2(simulated_aws, instance_id) == "stopped"
     story = (
-        Event.objects.filter(worker=worker).order_by("id").values_list("kind", "before", "after", "actor_kind", "actor_name")
+        Event.objects.filter(worker=worker)
+        .exclude(kind="worker.address")  # the maker's addresses are not the simulator's
+        .order_by("id")
+        .values_list("kind", "before", "after", "actor_kind", "actor_name")
     )
     assert list(story) == [
         ("operation.asked", "", "Stop", "person", "miguel"),

@@ -33,7 +33,7 @@ from workers.services.record import Actor
 
 REGION = "us-east-1"
 STORIES = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=25,
     deadline=None,
     derandomize="CI" in os.environ,
@@ -256,9 +256,25 @@ def killed_at(number: int) -> Iterator[None]:
 
     with contextlib.suppress(Killed), connection.execute_wrapper(kill):
         yield
+    # Where the code has no transaction of its own, a single statement's one ends with it; the story's around it goes on.
+    transaction.set_rollback(False)
 
 
 @pytest.mark.django_db
 @pytest.mark.timeout(120)
 def test_whatever_happens_states_stay_legal_and_the_trail_has_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(story_of(monkeypatch), settings=STORIES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", [OperationKind.START, OperationKind.STOP, OperationKind.TERMINATE, OperationKind.TAG])
+def test_an_operation_may_die_at_any_statement(kind: OperationKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = story_of(monkeypatch)
+    for statement in range(1, 25):
+        fleet = story()
+        fleet.begin(first="stopped" if kind == OperationKind.START else "running", second="stopped")  # type: ignore[attr-defined]
+        fleet.ask_and_be_killed(kind=kind, which=0, statement=statement)  # type: ignore[attr-defined]
+        try:
+            fleet.every_change_of_state_has_one_line_and_the_chain_is_whole()  # type: ignore[attr-defined]
+        finally:
+            fleet.teardown()

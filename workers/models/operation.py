@@ -36,7 +36,7 @@ class OperationQuerySet(models.QuerySet["Operation"]):
 
     def by_worker(self, worker_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Operation]:
         """Worker id → what is in flight of its machine's life, or else of anything. One query."""
-        found = self.in_flight().filter(worker__in=list(worker_ids)).order_by("slot", "-asked_at")
+        found = self.in_flight().select_related("actor").filter(worker__in=list(worker_ids)).order_by("slot", "-asked_at")
         # "life" sorts before "monitoring" and "tags": what is said in the row is what matters most.
         return {operation.worker_id: operation for operation in reversed(found) if operation.worker_id}
 

@@ -101,22 +101,26 @@ def _apply(region: str, reading: RegionReading, *, now: datetime) -> tuple[list[
                 )
                 changes = record.differences(worker, found)
                 moved |= "machine_state" in changes
-                actor = _whose(worker, changes, in_flight.get(worker.pk))
+                cause = _cause(worker, changes, in_flight.get(worker.pk))
+                actor = (
+                    record.Actor(kind=ActorKind(cause.actor_kind), user=cause.actor, label=cause.actor_name)
+                    if cause
+                    else record.EC2
+                )
                 story = record.apply(worker, changes, actor=actor, now=now, detail=found.get("machine_state_reason", ""))
                 if story is not None and changes:
                     changed.append(worker.pk)
-                    stories += story
+                    stories += record.credited(story, cause)
             Event.objects.bulk_create(stories)
     return changed, moved
 
 
-def _whose(worker: Worker, changes: dict[str, Any], operation: Operation | None) -> record.Actor:
-    """A change that an operation in flight brings about is its asker's; every other one came from outside the portal."""
-    if operation is None or operation.slot != "life":
-        return record.EC2
-    if changes.get("machine_state", worker.machine_state) not in EXPECTED[OperationKind(operation.kind)]:
-        return record.EC2
-    return record.Actor(kind=ActorKind(operation.actor_kind), label=operation.actor_name)
+def _cause(worker: Worker, changes: dict[str, Any], operation: Operation | None) -> Operation | None:
+    """The operation in flight that brings this change about, or None: then it came from outside the portal, as new tags always do."""
+    if operation is None or operation.slot != "life" or "tags" in changes:
+        return None
+    expected = EXPECTED[OperationKind(operation.kind)]
+    return operation if changes.get("machine_state", worker.machine_state) in expected else None
 
 
 def _found(worker: Worker, instance: aws.Instance, checks: dict[str, aws.StatusChecks]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from accounts.models import User
 from workers.choices import ActorKind, EventKind, LicenseState, MachineState, ServiceState
-from workers.models import Event, Worker
+from workers.models import Event, Operation, Worker
 
 # Field → the kind of event that its change leaves. Other fields change silently: they are figures or follow from these.
 TOLD: dict[str, EventKind] = {
@@ -89,6 +89,14 @@ def _is_news(field: str, before: Any, changes: Mapping[str, Any]) -> bool:
     if field in {"public_address", "private_address"}:
         return bool(changes[field])
     return not (field == "service_state" and changes[field] == ServiceState.UNKNOWN and "machine_state" in changes)
+
+
+def credited(story: list[Event], operation: Operation | None) -> list[Event]:
+    """The unsaved events as the operation's doing: linked to it, from its asker's address."""
+    if operation is not None:
+        for event in story:
+            event.operation, event.from_address = operation, operation.from_address
+    return story
 
 
 def event_of(

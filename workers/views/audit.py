@@ -87,7 +87,10 @@ def _lines(query: AuditQuery) -> Iterator[str]:
 
 async def _from_thread(lines: Iterator[str]) -> AsyncIterator[str]:
     # Under ASGI a plain iterator would be read to its end before the first byte goes out.
-    while (chunk := await sync_to_async(next)(lines, None)) is not None:
+    def read() -> str | None:
+        return next(lines, None)
+
+    while (chunk := await sync_to_async(read)()) is not None:
         yield chunk
 
 

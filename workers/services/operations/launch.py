@@ -69,4 +69,4 @@ def give_up(operation: Operation, stopped: Stopped, *, now: datetime) -> None:
         return
     changes = {"machine_state": MachineState.FAILED.value, "machine_state_reason": stopped.sentence[:255]}
     story = record.apply(worker, changes, actor=asking.actor_of(operation), now=now)
-    Event.objects.bulk_create(story or [])
+    Event.objects.bulk_create(record.credited(story or [], operation))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
+
 from workers.choices import MachineState, ServiceState
 from workers.models import Event, Worker
 from workers.services import record
@@ -117,16 +119,15 @@ def state_in_ec2(task: Task) -> MachineState:
     return MachineState(found[0].state) if found else MachineState.LOST
 
 
+@transaction.atomic
 def moved(task: Task, state: MachineState) -> None:
-    """The machine is in `state`, by this operation: written at once, as the asker's doing, and EC2 is read again soon."""
+    """The machine is in `state`, by this operation: written with its line in the audit, as the asker's doing; EC2 is read again soon."""
     worker = task.worker
     changes: dict[str, Any] = {"machine_state": state.value, "machine_state_reason": ""}
     changes |= started() if state == MachineState.RUNNING else silent()
     changes = record.differences(worker, changes)
     story = record.apply(worker, changes, actor=asking.actor_of(task.operation), now=task.now)
-    for event in story or []:
-        event.operation, event.from_address = task.operation, task.operation.from_address
-    Event.objects.bulk_create(story or [])
+    Event.objects.bulk_create(record.credited(story or [], task.operation))
     Worker.objects.filter(pk=worker.pk).update(aws_due_at=task.now)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from workers.choices import EventKind
 from workers.models import Worker
 from workers.services.fleet_refresh import tag_text
@@ -38,9 +40,10 @@ def read_back(task: Task) -> Outcome:
     fields = {"tags": tags, "tag_text": tag_text(tags), "detailed_monitoring": instance.detailed_monitoring}
     if instance.name:
         fields["name"] = instance.name[:255]
-    for kind, before, after in _changes(worker, tags, instance.detailed_monitoring):
-        asking.note(task.operation, kind, worker, now=task.now, before=before, after=after)
-    Worker.objects.filter(pk=worker.pk).update(**fields)
+    with transaction.atomic():
+        for kind, before, after in _changes(worker, tags, instance.detailed_monitoring):
+            asking.note(task.operation, kind, worker, now=task.now, before=before, after=after)
+        Worker.objects.filter(pk=worker.pk).update(**fields)
     return Done()
 
 
