@@ -58,6 +58,13 @@
     }
   }
 
+  // News of a press may redraw the buttons before the press itself is answered. htmx then looks for the toasts' place inside the form
+  // that is gone, and finds none: put them where they belong.
+  document.body.addEventListener("htmx:oobErrorNoTarget", ({ detail }) => {
+    byId(detail.content.id)?.append(...detail.content.children);
+    timeToasts();
+  });
+
   // ── Title and favicon ──────────────────────────────────────────────────────────────────────────────────────────────
   function showFailing() {
     const count = Number(byId("count-failing")?.textContent.trim() || 0);
