@@ -400,3 +400,19 @@ def test_the_sweep_sends_a_lost_message_again_but_not_every_second(miguel: User,
     swept = [sweep.sweep(now=now + timedelta(seconds=seconds)) for seconds in (1, 29, 30, 31, 60)]
 
     assert swept == [0, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("mode", "words"), [("wrong_state", "state"), ("not_enabled", "region")])
+def test_a_wrong_state_and_a_region_that_is_not_enabled_are_told_and_not_tried_again(
+    mode: str, words: str, simulated_aws: SimulatedAws, miguel: User
+) -> None:
+    (instance_id,) = simulated_aws.launch(REGION)
+    operation = asking.ask(kind=K.STOP, worker=worker_of(instance_id), by=by(miguel), now=timezone.now())
+    simulated_aws.set_fault(mode, operation="StopInstances")
+
+    engine.run(operation_id=operation.pk, now=timezone.now())
+
+    operation.refresh_from_db()
+    assert operation.state == "failed"
+    assert words in operation.sentence
+    assert operation.sentence.endswith(".")
