@@ -67,7 +67,8 @@ def worker_history(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespon
 def worker_timeline(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """The timeline alone, from the newest or from `before` (an ISO time) back."""
     found = access.worker_to_see(request, worker_id)
-    context = {"worker": found} | _timeline(found, before=request.GET.get("before"))
+    # The part goes on listening; without its hx-swap, a re-read already on its way would land inside it.
+    context = {"worker": found, "live": wants_fragment(request)} | _timeline(found, before=request.GET.get("before"))
     template = "workers/components/timeline.html" if wants_fragment(request) else "workers/timeline.html"
     return vary(render(request, template, context))
 
