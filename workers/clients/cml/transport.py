@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import requests
+import requests.auth
 import urllib3.exceptions
 
 from workers.clients.cml.addresses import origin
@@ -72,6 +73,17 @@ class Reply:
     status: int
     body: bytes = field(repr=False)  # that of a login holds a token
     token: Token | None = None
+
+
+@dataclass(frozen=True)
+class _Bearer(requests.auth.AuthBase):
+    """Puts the token into the request as late as possible: no local variable of ours holds the header."""
+
+    token: Token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token.value}"
+        return request
 
 
 class Transport:
@@ -206,13 +218,11 @@ class Transport:
         self, session: requests.Session, call: Call, *, token: Token | None, sink: Callable[[bytes], None] | None
     ) -> Reply:
         left = remaining()
-        headers = {"Authorization": f"Bearer {token.value}"} if token else {}
-        if call.body:
-            headers["Content-Type"] = call.body.content_type
         with session.request(
             call.method,
             f"{self.base_url}/api/v0{call.path}",
-            headers=headers,
+            headers={"Content-Type": call.body.content_type} if call.body else {},
+            auth=_Bearer(token) if token else None,
             data=call.body.content if call.body else None,
             timeout=(min(self._connect_timeout, left), min(self._read_limit(call), left)),
             allow_redirects=False,
