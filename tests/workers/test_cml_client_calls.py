@@ -233,6 +233,15 @@ def test_no_other_answer_counts_as_a_deregistration(
     assert type(caught.value) is expected
 
 
+def test_a_write_whose_answer_holds_no_id_may_have_made_something(scripted_cml: ScriptedCml) -> None:
+    for answer in (Scripted(204), Scripted(200, {}), Scripted(200, b"<html>")):
+        scripted_cml.say(answer)
+        for ask in (lambda c: c.create_notice(level="INFO", label="l"), lambda c: c.import_lab("lab: {}")):
+            with pytest.raises(CmlUnexpected) as caught:
+                ask(scripted_cml.client())
+            assert caught.value.maybe_done
+
+
 def test_a_topology_that_is_too_large_for_cml_is_rejected_in_words(scripted_cml: ScriptedCml) -> None:
     scripted_cml.say(Scripted(413, b"<html><h1>413 Request Entity Too Large</h1></html>"))
 
