@@ -275,11 +275,14 @@ def test_a_long_call_has_more_time_than_others(scripted_cml: ScriptedCml) -> Non
     scripted_cml.say(Scripted(200, b"lab: {}\n", delay=0.3))
     client = scripted_cml.client(read_timeout=0.15, total_timeout=10)
 
+    hurried = scripted_cml.client(long_timeout=0.1)
+    hurried.account()
+
     assert client.download_lab(LAB) == "lab: {}\n"
     with pytest.raises(CmlUnreachable, match=r"0\.15 s for each read and 10 s in all"):
         client.licensing()
     with pytest.raises(CmlUnreachable, match=r"0\.1 s for each read and 0\.1 s in all"):
-        scripted_cml.client(long_timeout=0.1).download_lab(LAB)
+        hurried.download_lab(LAB)
 
 
 @pytest.mark.parametrize("quoted", ['"lab:\\n  title: \\u00fc\\n"', "lab:\n  title: ü\n"])

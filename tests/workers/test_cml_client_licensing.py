@@ -176,8 +176,8 @@ def test_no_misbehaviour_shows_the_token_or_the_password(
     client: CmlClient, server: SimulatedCml, caplog: pytest.LogCaptureFixture, trouble: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    client.licensing()  # there is a token, which both share
     hurried = client_of(server, read_timeout=0.4, total_timeout=0.8, max_body=100_000)
-    hurried.licensing()
     server.set_mode(trouble, always=True)
 
     try:
