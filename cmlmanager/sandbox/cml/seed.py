@@ -6,7 +6,9 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from cmlmanager.sandbox.cml.state import ADMIN_ID, CmlState, Lab, Licence, User, cml_time
+from cmlmanager.sandbox.cml.elements import Lab, cml_time
+from cmlmanager.sandbox.cml.licence import SMART_ACCOUNT, VIRTUAL_ACCOUNT, Licence, attempt, naive
+from cmlmanager.sandbox.cml.state import ADMIN_ID, CmlState, User
 from cmlmanager.sandbox.cml.topology import topology
 from cmlmanager.sandbox.fleet import FLEET, DemoLab, DemoWorker
 
@@ -37,9 +39,19 @@ def first_state(*, instance_id: str, demo: str, admin: str) -> CmlState:
     )
     if worker:
         state.licence = licence_for(worker.fault)
+        state.more_computes = [str(uuid.uuid4()) for _ in range(worker.computes - 1)]
+        state.telemetry_opt_in = True
         for lab in worker.labs:
-            add_lab(state, lab)
+            _tell_start(state, add_lab(state, lab))
     return state
+
+
+def _tell_start(state: CmlState, lab: Lab) -> None:
+    """The telemetry of a lab that was started by its owner, and is looked at now and then since."""
+    if lab.state == "STARTED":
+        began = datetime.fromisoformat(lab.modified).timestamp()
+        state.tell("user_activity", began - 40, user_id=lab.owner)
+        state.tell("start_lab", began, lab_id=lab.id, user_id=lab.owner, nodes=len(lab.nodes))
 
 
 def add_lab(state: CmlState, demo: DemoLab) -> Lab:
@@ -56,7 +68,6 @@ def add_lab(state: CmlState, demo: DemoLab) -> Lab:
         description=demo.description,
         notes="",
         owner=owner.id,
-        state="DEFINED_ON_CORE",
         created=cml_time(datetime.now(UTC) - age),
         modified="",
         nodes=nodes,
@@ -64,7 +75,10 @@ def add_lab(state: CmlState, demo: DemoLab) -> Lab:
     )
     # every other idle lab was run once and stopped; the rest never ran, or were wiped
     lab.set_state("STARTED" if demo.running else ("STOPPED" if len(state.labs) % 2 else "DEFINED_ON_CORE"))
-    lab.modified = cml_time(datetime.now(UTC) - age / 3)
+    changed = datetime.now(UTC) - age / 3
+    lab.modified = cml_time(changed)
+    for node in lab.nodes:
+        node.since = dict.fromkeys(node.since, changed.timestamp())
     state.labs[lab.id] = lab
     return lab
 
@@ -74,15 +88,19 @@ def licence_for(fault: str) -> Licence:
     if fault == "unlicensed":
         return Licence()
     now = datetime.now(UTC)
+    if fault == "evaluation":
+        return Licence(authorization="EVAL_MODE", authorization_expires=naive(now + timedelta(days=61)))
+    left = timedelta(days=5) if fault == "expiring" else timedelta(days=50)
+    registered = naive(now - timedelta(days=40))
     return Licence(
         registration="COMPLETED",
         authorization="OUT_OF_COMPLIANCE" if fault == "out_of_compliance" else "IN_COMPLIANCE",
-        registered_at=_licence_time(now - timedelta(days=40)),
-        registration_expires=_licence_time(now + timedelta(days=325)),
-        authorization_expires=_licence_time(now + timedelta(days=50)),
+        smart_account=SMART_ACCOUNT,
+        virtual_account=VIRTUAL_ACCOUNT,
+        register_time=attempt(registered),
+        renew_time=attempt(scheduled=naive(now + timedelta(days=142))),
+        authorization_time=attempt(registered, scheduled=naive(now + left - timedelta(days=1))),
+        registration_expires=naive(now + timedelta(days=325)),
+        authorization_expires=naive(now + left),
         node_count=LICENSED_NODES,
     )
-
-
-def _licence_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
