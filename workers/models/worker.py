@@ -98,6 +98,12 @@ class Worker(models.Model):
     labs_running = models.PositiveIntegerField(null=True, blank=True)
     labs_total = models.PositiveIntegerField(null=True, blank=True)
 
+    # What CloudWatch says, of the five minutes that ended at metrics_at
+    network_in = models.FloatField(null=True, blank=True)  # bytes per second
+    network_out = models.FloatField(null=True, blank=True)
+    checks_failed = models.PositiveSmallIntegerField(null=True, blank=True)  # 1 when a status check failed, else 0
+    metrics_at = models.DateTimeField(null=True, blank=True)
+
     # What we know of each source: when it was asked, when it last answered, what went wrong, when it is due next
     aws_checked_at = models.DateTimeField(null=True, blank=True)
     aws_succeeded_at = models.DateTimeField(null=True, blank=True)

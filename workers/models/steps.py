@@ -1,0 +1,25 @@
+"""Time cut into equal steps by the database, whichever it is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Func, IntegerField
+
+
+class StepOf(Func):
+    """The number of the step, counted from 0 at `start`, in which a moment lies: whole seconds, moments not before `start`."""
+
+    output_field = IntegerField()
+
+    def __init__(self, moment: str, *, start: datetime, step: timedelta) -> None:
+        super().__init__(moment, start=int(start.timestamp()), step=int(step.total_seconds()))
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "((CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) - %(start)d) / %(step)d)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "((CAST(FLOOR(EXTRACT(EPOCH FROM %(expressions)s)) AS BIGINT) - %(start)d) / %(step)d)"
+        return self.as_sql(compiler, connection, template=template, **context)
