@@ -25,7 +25,7 @@ class SampleQuerySet(models.QuerySet["Sample"]):
         """Samples of these workers from `start` on, oldest first."""
         return self.filter(worker__in=workers, at__gte=start).order_by("worker_id", "at", "id")
 
-    def by_step(self, start: datetime, step: timedelta) -> models.QuerySet[Sample, dict[str, Any]]:
+    def by_step(self, start: datetime, step: timedelta) -> models.QuerySet[Any, Any]:
         """A row per source and `step` since `start`: `step`, `source`, `samples`, and of each figure its _total, _low, _high and _count."""
         figures: dict[str, Any] = {}
         for name in FIGURES:
@@ -70,14 +70,14 @@ class Sample(models.Model):
 class HourlySampleQuerySet(models.QuerySet["HourlySample"]):
     """Hours."""
 
-    def by_step(self, start: datetime, step: timedelta) -> models.QuerySet[HourlySample, dict[str, Any]]:
+    def by_step(self, start: datetime, step: timedelta) -> models.QuerySet[Any, Any]:
         """As `SampleQuerySet.by_step`, of the samples that these hours were made of; steps are whole hours."""
         figures: dict[str, Any] = {}
         for name in FIGURES:
             figures |= {f"{name}_total": Sum(F(name) * F(f"{name}_count")), f"{name}_count": Sum(f"{name}_count")}
             figures |= {f"{name}_low": Min(f"{name}_low"), f"{name}_high": Max(f"{name}_high")}
         steps = self.order_by().annotate(step=StepOf("at", start=start, step=step)).values("source", "step")
-        return steps.annotate(samples=Sum("count"), **{name: figures[name] for name in sorted(figures)})
+        return steps.annotate(samples=Sum("count"), **figures)
 
 
 class HourlySample(models.Model):

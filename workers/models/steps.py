@@ -23,3 +23,9 @@ class StepOf(Func):
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         template = "((CAST(FLOOR(EXTRACT(EPOCH FROM %(expressions)s)) AS BIGINT) - %(start)d) / %(step)d)"
         return self.as_sql(compiler, connection, template=template, **context)
+
+
+def floor_to(moment: datetime, step: timedelta) -> datetime:
+    """`moment` rounded down to a whole `step` since the epoch, so that steps do not slide from one reading to the next."""
+    seconds = int(step.total_seconds())
+    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, tz=moment.tzinfo)

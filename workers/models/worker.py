@@ -169,6 +169,13 @@ class Worker(models.Model):
         return LicenseState(self.license_state)
 
     @property
+    def checks(self) -> choices.CheckResult | None:
+        """What CloudWatch last said of EC2's status checks; None when it said nothing."""
+        if self.checks_failed is None:
+            return None
+        return choices.CheckResult.FAILED if self.checks_failed else choices.CheckResult.PASSED
+
+    @property
     def row_id(self) -> str:
         """The id of this worker's row in any table, and the name of the event that replaces it."""
         return f"row.{self.id}"

@@ -39,7 +39,9 @@ def _close_next(before: datetime) -> datetime | None:
         hour = first_hour(mark.pruned_to or datetime.min.replace(tzinfo=UTC), before)
         if hour is not None:
             roll(hour)
-            HistoryMark.objects.filter(pk=mark.pk).update(pruned_to=hour + HOUR)
+            # Every hour before this one was made, too: it was the oldest with samples.
+            rolled_to = max(mark.rolled_to or hour + HOUR, hour + HOUR)
+            HistoryMark.objects.filter(pk=mark.pk).update(pruned_to=hour + HOUR, rolled_to=rolled_to)
     return hour
 
 
