@@ -40,6 +40,11 @@ class Window:
         return int(self.span / self.step)
 
     @property
+    def words(self) -> str:
+        """ "last hour", "last 6 hours"."""
+        return f"last {self.label.removeprefix('1 ')}"
+
+    @property
     def step_label(self) -> str:
         minutes = int(self.step.total_seconds() // 60)
         count, unit = (minutes // 60, "hour") if minutes >= 60 else (minutes, "minute")

@@ -4,7 +4,7 @@
      <p role="status" data-spoken>           what the arrow keys read, for those who hear the page
      <figure data-readings data-start data-step>   a line a step, "time|value|value…"; when the first step begins, and how long each is
        <svg class="chart-picture" tabindex="0"> … <line class="chart-guide">
-       [data-reading] [data-now-head] [data-now="…"]   the caption, the column's head and its cells; data-now is what they say of themselves
+       [data-reading="…"] [data-now-head] [data-now="…"]   the caption, the column's head and its cells, with what they say of themselves
 
    All listeners are the document's, and the moment is kept in the section: what a swap brings new is read on where one was. */
 (() => {
@@ -30,7 +30,8 @@
     guide.setAttribute("visibility", reads ? "visible" : "hidden");
     const x = reads ? `${(index / Math.max(1, lines.length - 1)) * 100}%` : "0";
     for (const end of ["x1", "x2"]) guide.setAttribute(end, x);
-    figure.querySelector("[data-reading]").textContent = reads ? time : "Latest";
+    const caption = figure.querySelector("[data-reading]");
+    caption.textContent = reads ? time : caption.dataset.reading;
     figure.querySelector("[data-now-head]").textContent = reads ? "Then" : "Latest";
     figure.querySelectorAll("[data-now]").forEach((cell, row) => {
       cell.textContent = reads ? values[row] : cell.dataset.now;

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from workers import choices
-from workers.choices import Attention, LicenseState, MachineState, ServiceState
+from workers.choices import Attention, CheckResult, LicenseState, MachineState, ServiceState
 from workers.endpoints import validate_endpoint
 from workers.models.constraints import known, percent
 from workers.querysets import WorkerQuerySet
@@ -169,11 +169,11 @@ class Worker(models.Model):
         return LicenseState(self.license_state)
 
     @property
-    def checks(self) -> choices.CheckResult | None:
+    def checks(self) -> CheckResult | None:
         """What CloudWatch last said of EC2's status checks; None when it said nothing."""
         if self.checks_failed is None:
             return None
-        return choices.CheckResult.FAILED if self.checks_failed else choices.CheckResult.PASSED
+        return CheckResult.FAILED if self.checks_failed else CheckResult.PASSED
 
     @property
     def row_id(self) -> str:

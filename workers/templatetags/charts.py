@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -141,21 +141,23 @@ def usage_chart(usage: Usage, kind: str) -> dict[str, Any]:
     """One chart of `usage` (see history.Usage) of a kind in CHARTS, with lowest, mean and highest in words."""
     chart = CHARTS[kind]
     lines = [usage.lines[name] for name, _ in chart.figures]
-    top = chart.top or top_of(max((line.whole.high for line in lines if line.whole), default=0))
+    top = chart.top or top_of(max((mean for line in lines for mean in line.means if mean is not None), default=0))
     series = [_series(name, label, line, chart, top) for (name, label), line in zip(chart.figures, lines, strict=True)]
     told = "; ".join(
         f"{one['label']} lowest {one['figures'][1]}, mean {one['figures'][2]}, highest {one['figures'][3]}" for one in series
     )
+    last = max((index for line in lines for index, step in enumerate(line.steps) if step), default=0)
     return {
         "kind": kind,
         "title": chart.title,
         "empty": "" if any(line.source for line in lines) else chart.empty,
         "series": series,
-        "sentence": f"{chart.title} of the last {usage.window.label}. {told}.",
+        "sentence": f"{chart.title} of the {usage.window.words}. {told}.",
         "scale": [chart.text(top), chart.text(top / 2), chart.text(0)],
         "height": chart.height,
         "labels": time_labels(usage.times[0], usage.times[-1]),
-        "readings": _readings(usage.times, series, usage.window.step),
+        "readings": _readings(usage.times, series),
+        "latest": f"Latest: {_time(usage.times[last])}",
         "start": int(usage.start.timestamp()),
         "step": int(usage.window.step.total_seconds()),
     }
@@ -177,14 +179,14 @@ def _figures(whole: Summary | None) -> tuple[float | None, ...]:
     return (whole.low, whole.mean, whole.high) if whole else (None,) * 3
 
 
-def _readings(times: Sequence[datetime], series: Sequence[dict[str, Any]], step: timedelta) -> str:
+def _readings(times: Sequence[datetime], series: Sequence[dict[str, Any]]) -> str:
     """What the hover script reads out: a line for each step, its time and a text for each series."""
+    return "\n".join("|".join([_time(at), *(one["texts"][index] for one in series)]) for index, at in enumerate(times))
+
+
+def _time(at: datetime) -> str:
     # With the zone's name: in the night in which summer time ends, an hour comes twice.
-    form = "%a %-d %b, %H:%M %Z"
-    return "\n".join(
-        "|".join([timezone.localtime(at).strftime(form), *(one["texts"][index] for one in series)])
-        for index, at in enumerate(times)
-    )
+    return timezone.localtime(at).strftime("%a %-d %b, %H:%M %Z")
 
 
 def top_of(highest: float) -> float:
@@ -198,6 +200,7 @@ def top_of(highest: float) -> float:
 
 
 _TICKS = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=3), timedelta(days=1), timedelta(days=5))
+_DATE = {timedelta(days=1): "%a %-d %b", timedelta(days=5): "%-d %b"}
 
 
 def time_labels(start: datetime, end: datetime) -> list[dict[str, str]]:
@@ -210,13 +213,19 @@ def time_labels(start: datetime, end: datetime) -> list[dict[str, str]]:
     labels: list[dict[str, str]] = []
     for index in range(int((span + timedelta(days=1, hours=2)) / step) + 1):
         local = midnight + step * index
-        at = timezone.make_aware(local)
+        at = timezone.make_aware(local).astimezone(UTC)
         # An hour that summer time leaves out is on no clock.
         exists = days or timezone.localtime(at).replace(tzinfo=None) == local
         if start < at <= end and exists:
-            text = local.strftime("%a %-d %b" if days else "%H:%M")
-            minor = "minor" if len(labels) % 2 else ""
-            labels.append({"x": f"{(at - start) / span * 100:.2f}", "text": text, "minor": minor})
+            share = (at - start) / span
+            labels.append(
+                {
+                    "x": f"{share * 100:.2f}",
+                    "text": local.strftime(_DATE[step] if days else "%H:%M"),
+                    "minor": "minor" if len(labels) % 2 else "",
+                    "anchor": "end" if share > 0.97 else "start" if share < 0.03 else "middle",
+                }
+            )
     return labels
 
 
