@@ -17,7 +17,8 @@ class StepOf(Func):
         super().__init__(moment, start=int(start.timestamp()), step=int(step.total_seconds()))
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "((CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) - %(start)d) / %(step)d)"
+        # Without its fraction, which strftime would round.
+        template = "((CAST(strftime('%%%%s', substr(%(expressions)s, 1, 19)) AS INTEGER) - %(start)d) / %(step)d)"
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
