@@ -71,7 +71,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["heroicons.templatetags.heroicons", "workers.templatetags.fleet"],
+            "builtins": ["heroicons.templatetags.heroicons", "workers.templatetags.fleet", "workers.templatetags.charts"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -209,6 +209,7 @@ DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
 USAGE_THRESHOLD = env.integer("USAGE_THRESHOLD", 5, maximum=100)  # percentage points before a change is announced
 SAMPLE_DAYS = env.integer("SAMPLE_DAYS", 7, minimum=1, maximum=400)
+SAMPLE_HOURLY_DAYS = env.integer("SAMPLE_HOURLY_DAYS", 400, minimum=31, maximum=3660)
 
 # ── Operations (seconds) ───────────────────────────────────────────────────────────────────────────────────────────
 # How long a process may hold an operation before it is taken for dead; longer than the hard time limit of workers.run_operation.
@@ -251,6 +252,7 @@ CELERY_BEAT_SCHEDULE = {
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
     "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
+    "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }
 

@@ -75,6 +75,10 @@ class SimulatedAws:
         """Misbehave: see `cmlmanager.sandbox.aws.control` and, for the modes, `cmlmanager.sandbox.aws.faults`."""
         self.control("POST", "faults", {"mode": mode, **where})
 
+    def impair(self, instance_id: str) -> None:
+        """Let the instance's status checks fail."""
+        self.control("POST", f"instances/{instance_id}/impair", {})
+
     def forget(self, instance_id: str) -> None:
         """Let EC2 no longer know the instance."""
         self.control("POST", f"instances/{instance_id}/forget", {})

@@ -50,6 +50,7 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("GET", "workers/<uuid:worker_id>/", {"worker_id": "worker"}, SEEN),
     ("GET", "workers/<uuid:worker_id>/live/", {"worker_id": "worker"}, SEEN),
     ("GET", "workers/<uuid:worker_id>/history/", {"worker_id": "worker"}, (IN, 403, 302, 302, 302)),
+    ("GET", "workers/<uuid:worker_id>/history.csv", {"worker_id": "worker"}, (IN, 403, 422, 422, 422)),
     ("GET", "workers/<uuid:worker_id>/timeline/", {"worker_id": "worker"}, SEEN),
     ("POST", "workers/<uuid:worker_id>/refresh/", {"worker_id": "worker"}, (IN, 403, 302, 302, 302)),
     ("GET", "workers/<uuid:worker_id>/refresh/", {"worker_id": "worker"}, (IN, 403, 405, 405, 405)),

@@ -134,6 +134,23 @@ class UsageSource(TextChoices):
     CLOUDWATCH = "cloudwatch", "CloudWatch"
 
 
+class CheckResult(TextChoices):
+    """What CloudWatch's StatusCheckFailed means: both checks of EC2, the machine's and the system's below it."""
+
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+
+    @property
+    def look(self) -> Look:
+        return _CHECK_LOOKS[self]
+
+
+_CHECK_LOOKS = {
+    CheckResult.PASSED: Look("good", "check-circle", "EC2's checks of the machine and of the system below it pass."),
+    CheckResult.FAILED: Look("bad", "x-circle", "EC2 cannot reach the machine, or the system below it is at fault."),
+}
+
+
 class ActorKind(TextChoices):
     """Who did it."""
 

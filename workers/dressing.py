@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from workers.history import attach_sparklines
 from workers.models import Operation, Worker
+from workers.sparklines import attach_sparklines
 
 
 def dressed(workers: Iterable[Worker], *, now: datetime) -> list[Worker]:
-    """The workers with `cpu_recent` (see history) and `in_flight`: the operation going on, or None. Two queries."""
+    """The workers with `cpu_recent` (see sparklines) and `in_flight`: the operation going on, or None. Two queries."""
     rows = attach_sparklines(workers, now=now)
     operations = Operation.objects.by_worker(worker.pk for worker in rows)
     for worker in rows:

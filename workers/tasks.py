@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from workers.services import cml_refresh, discovery, fleet_refresh, metrics_refresh, pulse, reconcile, retention
+from workers.services import cml_refresh, discovery, fleet_refresh, metrics_refresh, pulse, reconcile, retention, rollup
 from workers.services.operations import engine, sweep
 
 
@@ -59,6 +59,12 @@ def discover(**kwargs: Any) -> None:
 def heartbeat(**kwargs: Any) -> None:
     """One heartbeat to every open page."""
     pulse.beat(now=timezone.now())
+
+
+@shared_task(name="workers.roll_up_samples", soft_time_limit=600, time_limit=660)
+def roll_up_samples(**kwargs: Any) -> None:
+    """Make the hourly means of the hours that have ended."""
+    rollup.roll_up_samples(now=timezone.now())
 
 
 @shared_task(name="workers.prune_samples", soft_time_limit=600, time_limit=660)

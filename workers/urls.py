@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workers.views import actions, audit, batches, bulk, creation, fleet, importing, life, operations, tags, worker
+from workers.views import actions, audit, batches, bulk, creation, fleet, history, importing, life, operations, tags, worker
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -13,7 +13,8 @@ urlpatterns = [
     path("workers/import/<uuid:operation_id>/", importing.import_found, name="worker-import-found"),
     path("workers/<uuid:worker_id>/", worker.worker, name="worker"),
     path("workers/<uuid:worker_id>/live/", worker.worker_live, name="worker-live"),
-    path("workers/<uuid:worker_id>/history/", worker.worker_history, name="worker-history"),
+    path("workers/<uuid:worker_id>/history/", history.worker_history, name="worker-history"),
+    path("workers/<uuid:worker_id>/history.csv", history.worker_history_export, name="worker-history-export"),
     path("workers/<uuid:worker_id>/timeline/", worker.worker_timeline, name="worker-timeline"),
     path("workers/<uuid:worker_id>/refresh/", worker.worker_refresh, name="worker-refresh"),
     path("workers/<uuid:worker_id>/connection/", worker.worker_connection, name="worker-connection"),

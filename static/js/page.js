@@ -1,4 +1,4 @@
-/* What pages need of script beyond htmx: keys, menus, dialogs, toasts, title and favicon, the chart's readout, times in the person's zone.
+/* What pages need of script beyond htmx: keys, menus, dialogs, toasts, title and favicon, times in the person's zone.
    Everything works without it. */
 (() => {
   "use strict";
@@ -113,32 +113,6 @@
   });
   document.addEventListener("htmx:oobAfterSwap", showFailing);
   document.addEventListener("htmx:sseMessage", showFailing);
-
-  // ── Chart ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-  function read(chart, share) {
-    const lines = chart.dataset.readings.split("\n");
-    const index = share === null ? lines.length - 1 : Math.round(share * (lines.length - 1));
-    const [time, ...values] = lines[index].split("|");
-    const guide = chart.querySelector(".chart-guide");
-    guide.setAttribute("visibility", share === null ? "hidden" : "visible");
-    for (const end of ["x1", "x2"]) guide.setAttribute(end, `${(index / Math.max(1, lines.length - 1)) * 100}%`);
-    chart.querySelector("[data-reading]").textContent = share === null ? "Latest" : time;
-    chart.querySelector("[data-now-head]").textContent = share === null ? "Now" : "Then";
-    chart.querySelectorAll("[data-now]").forEach((cell, row) => {
-      cell.textContent = share === null ? cell.dataset.now : values[row];
-    });
-  }
-
-  document.addEventListener("pointermove", ({ target, clientX }) => {
-    const picture = target.closest?.(".chart-picture");
-    if (!picture) return;
-    const box = picture.getBoundingClientRect();
-    read(picture.closest(".chart"), Math.min(1, Math.max(0, (clientX - box.left) / box.width)));
-  });
-  document.addEventListener("pointerout", ({ target, relatedTarget }) => {
-    const picture = target.closest?.(".chart-picture");
-    if (picture && !picture.contains(relatedTarget)) read(picture.closest(".chart"), null);
-  });
 
   // ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   const zone = document.documentElement.dataset.timeZone || "UTC";

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from workers.choices import MachineState, UsageSource
-from workers.history import SPARKLINE_STEP, SPARKLINE_STEPS, floor_to
 from workers.models import Worker
+from workers.models.steps import floor_to
+from workers.sparklines import SPARKLINE_STEP, SPARKLINE_STEPS
 
 _BATCH = 500
 # Two thirds of a fleet run, some fail: what an operator would call an ordinary day.

@@ -23,8 +23,8 @@ from tests.bench.run import Run
 from tests.bench.timing import percentile
 from tests.live.portal import COOKIE, Portal
 from workers import dressing
-from workers.history import attach_sparklines
 from workers.models import Worker
+from workers.sparklines import attach_sparklines
 
 FEW = 50
 _GOAL = Goal(kind="at most", limit=150)

@@ -79,7 +79,7 @@ def test_an_empty_region_is_empty(simulated_aws: SimulatedAws, hour: dict[str, d
     assert client.describe_status_checks() == {}
     assert client.find_instances([]) == []
     assert client.describe_images([]) == {}
-    assert client.cpu_utilization([], **hour) == {}
+    assert client.measurements([], **hour) == {}
     assert sum(client.calls.values()) == 2  # nothing to ask for is not asked
 
 
@@ -117,10 +117,10 @@ def test_images_are_read_and_unknown_ones_absent(simulated_aws: SimulatedAws) ->
     assert abs(datetime.now(UTC) - created) < timedelta(minutes=1)
 
 
-def test_cpu_is_read_oldest_first_and_at_full_periods(simulated_aws: SimulatedAws) -> None:
+def test_figures_are_read_oldest_first_and_at_full_periods(simulated_aws: SimulatedAws) -> None:
     ids = simulated_aws.launch("ap-southeast-2", 2)
     now = datetime.now(UTC)
-    series = reader(simulated_aws, "ap-southeast-2").cpu_utilization(
+    series = reader(simulated_aws, "ap-southeast-2").measurements(
         [*ids, UNKNOWN], since=now - timedelta(minutes=3), until=now + timedelta(minutes=2), period=60
     )
     assert series[UNKNOWN] == []
@@ -128,8 +128,35 @@ def test_cpu_is_read_oldest_first_and_at_full_periods(simulated_aws: SimulatedAw
         points = series[instance_id]
         assert 1 <= len(points) <= 3
         assert points == sorted(points, key=lambda point: point.at)
-        assert all(0 < point.value < 100 for point in points)
+        assert all(point.cpu is not None and 0 < point.cpu < 100 for point in points)
+        assert all(point.network_in and point.network_out and point.checks_failed == 0 for point in points)
         assert all(point.at.utcoffset() == timedelta(0) and point.at.timestamp() % 60 == 0 for point in points)
+
+
+def test_traffic_is_told_in_bytes_per_second_and_failing_checks_as_one(simulated_aws: SimulatedAws) -> None:
+    well, ill = simulated_aws.launch("ap-northeast-1", 2)
+    simulated_aws.impair(ill)
+    now = datetime.now(UTC)
+    dimensions = [{"Name": "InstanceId", "Value": well}]
+    asked = {
+        "StartTime": now - timedelta(minutes=3),
+        "EndTime": now + timedelta(minutes=2),
+        "Period": 60,
+        "Statistics": ["Sum"],
+    }
+    sums = simulated_aws.client("cloudwatch", "ap-northeast-1").get_metric_statistics(
+        Namespace="AWS/EC2", MetricName="NetworkOut", Dimensions=dimensions, **asked
+    )["Datapoints"]
+
+    series = reader(simulated_aws, "ap-northeast-1").measurements(
+        [well, ill], since=asked["StartTime"], until=asked["EndTime"], period=60
+    )
+
+    rates = {point.at: point.network_out for point in series[well]}
+    assert sums
+    assert all(rates[point["Timestamp"].astimezone(UTC)] == pytest.approx(point["Sum"] / 60) for point in sums)
+    assert {point.checks_failed for point in series[well]} == {0}
+    assert series[ill][-1].checks_failed == 1
 
 
 def test_a_thousand_workers_cost_a_handful_of_calls(simulated_aws: SimulatedAws, hour: dict[str, datetime]) -> None:
@@ -139,8 +166,8 @@ def test_a_thousand_workers_cost_a_handful_of_calls(simulated_aws: SimulatedAws,
     assert len(instances) == 1000
     assert len(client.describe_status_checks()) == 1000
     client.describe_images({instance.image_id for instance in instances})
-    assert set(client.cpu_utilization(ids, **hour)) == set(ids)
-    assert client.calls == {"DescribeInstances": 1, "DescribeInstanceStatus": 1, "DescribeImages": 1, "GetMetricData": 2}
+    assert set(client.measurements(ids, **hour)) == set(ids)
+    assert client.calls == {"DescribeInstances": 1, "DescribeInstanceStatus": 1, "DescribeImages": 1, "GetMetricData": 8}
 
 
 class OneDatapointAPage(aws.AwsClient):
@@ -155,12 +182,12 @@ def test_a_long_history_is_read_over_pages(simulated_aws: SimulatedAws) -> None:
     client = OneDatapointAPage(region="us-west-1", endpoint_url=simulated_aws.endpoint_url, max_attempts=1)
     now = datetime.now(UTC)
     span = {"since": now - timedelta(minutes=1), "until": now + timedelta(minutes=1)}
-    series = client.cpu_utilization(ids, **span)
+    series = client.measurements(ids, **span)
     assert all(series[instance_id] for instance_id in ids)
-    assert client.calls == {"GetMetricData": 3}
+    assert client.calls == {"GetMetricData": 12}
     simulated_aws.set_fault("throttled", operation="GetMetricData", after=1)
     with pytest.raises(aws.AwsThrottled):
-        client.cpu_utilization(ids, **span)
+        client.measurements(ids, **span)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +211,7 @@ def test_misbehaviour_of_aws_becomes_a_sentence(
 ) -> None:
     simulated_aws.set_fault(mode)
     client = reader(simulated_aws, "us-gov-west-1")
-    calls = {"ec2": client.describe_instances, "cloudwatch": lambda: client.cpu_utilization([UNKNOWN], **hour)}
+    calls = {"ec2": client.describe_instances, "cloudwatch": lambda: client.measurements([UNKNOWN], **hour)}
     with pytest.raises(aws.AwsError) as caught:
         calls[action.partition(":")[0]]()
     assert type(caught.value) is kind

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -30,21 +28,6 @@ def text_of(html: str) -> str:
     return " ".join(
         "".join(ElementTree.fromstring(f"<x>{re.sub(' data-(age|stale)(?=[ >])', '', html)}</x>").itertext()).split()
     )
-
-
-DAYS = ("Fri", "Sat", "Sun", "Mon", "Tue", "Wed", "Thu")
-
-
-def times_of(chart: str) -> list[str]:
-    return re.findall(r'<text class="chart-time[^>]*>([^<]*)<', chart)
-
-
-@dataclass
-class Measured:
-    at: datetime
-    cpu: float | None
-    memory: float | None = None
-    disk: float | None = None
 
 
 # ── States ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,88 +113,6 @@ def test_a_ratio_says_what_is_known(part: int | None, whole: int | None, text: s
 )
 def test_sizes_are_told_in_one_unit(used: object, total: object, text: str) -> None:
     assert render("{% sizes used total %}", used=used, total=total) == text
-
-
-# ── Lines ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_path_starts_anew_after_a_gap_and_shows_a_lone_value() -> None:
-    assert fleet.path_of([0, 100, None, 50, None], width=40, height=20) == "M0 20L10 0M30 10h0"
-
-
-def test_paths_of_nothing_and_of_one_value() -> None:
-    assert fleet.path_of([], width=10, height=10) == ""
-    assert fleet.path_of([None, None], width=10, height=10) == ""
-    assert fleet.path_of([100], width=10, height=10) == "M0 0h0"
-
-
-def test_a_sparkline_speaks() -> None:
-    html = render('{% sparkline values "CPU" %}', values=[10, None, 80.4, 42.0])
-    assert 'role="img"' in html
-    assert 'aria-label="CPU of the last 3 hours, now 42 %, highest 80 %"' in html
-
-
-def test_a_sparkline_whose_last_value_is_missing_says_so() -> None:
-    assert "now unknown, highest 80 %" in render('{% sparkline values "CPU" %}', values=[80, None])
-
-
-@pytest.mark.parametrize("values", [None, [], [None] * 36, [float("nan")]])
-def test_a_sparkline_without_measurements_draws_nothing(values: list[float | None] | None) -> None:
-    html = render('{% sparkline values "CPU" %}', values=values)
-    assert "<svg" not in html
-    assert "was not measured" in html
-
-
-def test_a_row_with_neither_figure_nor_line_shows_a_dash() -> None:
-    assert text_of(render("{% cpu worker %}", worker=Worker(region="us-east-1"))) == "–"
-
-
-def test_a_rows_cpu_has_figure_and_line() -> None:
-    worker = Worker(region="us-east-1", cpu=91.2)
-    worker.cpu_recent = [90.0, 91.2]  # type: ignore[attr-defined]
-    html = render("{% cpu worker %}", worker=worker)
-    assert text_of(html) == "91 %"
-    assert 'data-tone="bad"' in html
-    assert "spark-line" in html
-
-
-def test_a_chart_tells_now_lowest_mean_and_highest_in_text() -> None:
-    start = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    samples = [Measured(start + timedelta(minutes=5 * step), cpu) for step, cpu in enumerate([10.0, None, 20.0, 60.0])]
-    html = render("{% usage_chart samples %}", samples=samples)
-    assert re.findall(r"<td[^>]*>([^<]*)</td>", html)[:4] == ["60 %", "10 %", "30 %", "60 %"]
-    assert re.findall(r"<td[^>]*>([^<]*)</td>", html)[4:8] == ["–"] * 4
-    assert "CPU lowest 10 %, mean 30 %, highest 60 %" in html
-    assert "Mon 23 Nov, 12:15|60 %|–|–" in html
-
-
-def test_a_chart_tells_time_in_the_viewers_zone() -> None:
-    start = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    samples = [Measured(start, 1.0), Measured(start + timedelta(hours=4), 2.0)]
-    with timezone.override("Asia/Tokyo"):
-        html = render("{% usage_chart samples %}", samples=samples)
-    assert times_of(html) == ["22:00", "23:00", "00:00", "01:00"]
-
-
-def test_a_charts_days_begin_at_the_viewers_midnight_across_a_change_to_winter_time() -> None:
-    start = datetime(2026, 10, 22, 12, tzinfo=UTC)
-    samples = [Measured(start, 1.0), Measured(start + timedelta(days=7), 2.0)]
-    with timezone.override("Europe/Madrid"):
-        html = render("{% usage_chart samples %}", samples=samples)
-    assert times_of(html) == [f"{day} {number} Oct" for day, number in zip(DAYS, range(23, 30), strict=True)]
-    hours = [float(x) * 7 * 24 / 100 for x in re.findall(r'<text class="chart-time[^>]* x="([0-9.]+)%', html)]
-    assert [round(after - before) for before, after in itertools.pairwise(hours)] == [24, 24, 25, 24, 24, 24]
-
-
-def test_a_chart_of_one_moment_has_no_axis() -> None:
-    html = render("{% usage_chart samples %}", samples=[Measured(datetime(2026, 1, 1, tzinfo=UTC), 5.0)])
-    assert times_of(html) == []
-    assert "5 %" in html
-
-
-@pytest.mark.parametrize("samples", [[], [Measured(datetime(2026, 1, 1, tzinfo=UTC), None)]])
-def test_a_chart_without_measurements_says_so(samples: list[Measured]) -> None:
-    html = render("{% usage_chart samples %}", samples=samples)
-    assert "Nothing was measured in this time." in html
-    assert "<svg" not in html
 
 
 # ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,8 +3,20 @@
 from workers.models.event import Event
 from workers.models.operation import Operation, OperationQuerySet
 from workers.models.region import RegionCheck
-from workers.models.sample import Sample
+from workers.models.sample import FIGURES, HistoryMark, HourlySample, Sample
 from workers.models.stray import StrayInstance
 from workers.models.worker import Worker, stale_after
 
-__all__ = ["Event", "Operation", "OperationQuerySet", "RegionCheck", "Sample", "StrayInstance", "Worker", "stale_after"]
+__all__ = [
+    "FIGURES",
+    "Event",
+    "HistoryMark",
+    "HourlySample",
+    "Operation",
+    "OperationQuerySet",
+    "RegionCheck",
+    "Sample",
+    "StrayInstance",
+    "Worker",
+    "stale_after",
+]

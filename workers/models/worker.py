@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from workers import choices
-from workers.choices import Attention, LicenseState, MachineState, ServiceState
+from workers.choices import Attention, CheckResult, LicenseState, MachineState, ServiceState
 from workers.endpoints import validate_endpoint
 from workers.models.constraints import known, percent
 from workers.querysets import WorkerQuerySet
@@ -98,6 +98,12 @@ class Worker(models.Model):
     labs_running = models.PositiveIntegerField(null=True, blank=True)
     labs_total = models.PositiveIntegerField(null=True, blank=True)
 
+    # What CloudWatch says, of the five minutes that ended at metrics_at
+    network_in = models.FloatField(null=True, blank=True)  # bytes per second
+    network_out = models.FloatField(null=True, blank=True)
+    checks_failed = models.PositiveSmallIntegerField(null=True, blank=True)  # 1 when a status check failed, else 0
+    metrics_at = models.DateTimeField(null=True, blank=True)
+
     # What we know of each source: when it was asked, when it last answered, what went wrong, when it is due next
     aws_checked_at = models.DateTimeField(null=True, blank=True)
     aws_succeeded_at = models.DateTimeField(null=True, blank=True)
@@ -161,6 +167,13 @@ class Worker(models.Model):
     @property
     def license(self) -> LicenseState:
         return LicenseState(self.license_state)
+
+    @property
+    def checks(self) -> CheckResult | None:
+        """What CloudWatch last said of EC2's status checks; None when it said nothing."""
+        if self.checks_failed is None:
+            return None
+        return CheckResult.FAILED if self.checks_failed else CheckResult.PASSED
 
     @property
     def row_id(self) -> str:

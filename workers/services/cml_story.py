@@ -72,6 +72,8 @@ def _answered_since_start(worker: Worker) -> bool:
 def _usage(worker: Worker, stats: cml.SystemStats) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in (("cpu", stats.cpu_percent), ("memory", stats.memory_percent), ("disk", stats.disk_percent)):
+        if value is None and name == "cpu" and worker.cpu_source == UsageSource.CLOUDWATCH:
+            continue  # what CML does not say must not hide what CloudWatch says
         rounded = None if value is None else round(min(100.0, max(0.0, value)), 1)
         if significant(getattr(worker, name), rounded) or (name == "cpu" and worker.cpu_source != UsageSource.CML):
             found[name] = rounded

@@ -1,20 +1,54 @@
-"""What is old goes."""
+"""What is old goes: samples after SAMPLE_DAYS, leaving their hourly means, and those after SAMPLE_HOURLY_DAYS."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import Model, QuerySet
 
-from workers.models import Sample
+from workers.models import HistoryMark, HourlySample, Sample
+from workers.services.rollup import HOUR, MOST_HOURS, first_hour, give_way, hour_of, locked_mark, roll
 
 BATCH = 5_000  # rows a statement, so that other writers of SQLite get their turn
 
+Row = TypeVar("Row", bound=Model)
+
 
 def prune_samples(*, now: datetime) -> int:
-    """Delete samples older than SAMPLE_DAYS; returns how many."""
-    before = now - timedelta(days=settings.SAMPLE_DAYS)
+    """Delete what is past its time; returns how many rows. At most MOST_HOURS hours of samples a run."""
+    before = hour_of(now - timedelta(days=settings.SAMPLE_DAYS))
+    closed = None
+    for _ in range(MOST_HOURS):
+        closed = _close_next(before)
+        if closed is None:
+            break
+        give_way()
+    mark = HistoryMark.objects.filter(pk=1).first()
+    deleted = _delete(Sample.objects.filter(at__lt=mark.pruned_to)) if mark and mark.pruned_to else 0
+    hours = HourlySample.objects.filter(at__lt=hour_of(now - timedelta(days=settings.SAMPLE_HOURLY_DAYS)))
+    return deleted + _delete(hours)
+
+
+def _close_next(before: datetime) -> datetime | None:
+    """Make the means of the oldest hour that is not closed, and close it: only then may its samples go. None when there is none."""
+    with transaction.atomic():
+        mark = locked_mark()
+        hour = first_hour(mark.pruned_to or datetime.min.replace(tzinfo=UTC), before)
+        if hour is not None:
+            roll(hour)
+            # Every hour before this one was made, too: it was the oldest with samples.
+            rolled_to = max(mark.rolled_to or hour + HOUR, hour + HOUR)
+            HistoryMark.objects.filter(pk=mark.pk).update(pruned_to=hour + HOUR, rolled_to=rolled_to)
+    return hour
+
+
+def _delete(old: QuerySet[Row]) -> int:
+    """Delete the rows, oldest first, BATCH at a time, each batch a transaction of its own."""
     deleted = 0
-    while ids := list(Sample.objects.filter(at__lt=before).order_by("at").values_list("pk", flat=True)[:BATCH]):
-        deleted += Sample.objects.filter(pk__in=ids).delete()[0]
+    while gone := old.model._default_manager.filter(pk__in=old.order_by("at").values("pk")[:BATCH]).delete()[0]:
+        deleted += gone
+        give_way()
     return deleted

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Protocol
 
 from django import template
 from django.conf import settings
@@ -24,6 +23,7 @@ from workers.models import Worker, stale_after
 register = template.Library()
 
 NOTHING = "–"
+CLOUDWATCH_DELAY = 600  # seconds: a period and the time until CloudWatch has it
 WARN_AT, BAD_AT = 70, 90  # percent; also the lines at which usage is announced
 
 
@@ -137,55 +137,6 @@ def ratio(part: object, whole: object) -> SafeString:
     )
 
 
-def path_of(values: Sequence[float | None], *, width: float, height: float) -> str:
-    """An SVG path through percentages spread over `width`, 100 at the top, with a gap where nothing was measured."""
-    step = width / max(1, len(values) - 1)
-    parts: list[str] = []
-    pen_down = False
-    for index, value in enumerate(values):
-        if value is None:
-            pen_down = False
-            continue
-        x, y = f"{index * step:.4g}", f"{height - value / 100 * height:.4g}"
-        alone = not pen_down and (index + 1 == len(values) or values[index + 1] is None)
-        # A lone value is a line of no length, which round caps draw as a dot.
-        parts.append(f"{'L' if pen_down else 'M'}{x} {y}" + ("h0" if alone else ""))
-        pen_down = True
-    return "".join(parts)
-
-
-@register.simple_tag
-def sparkline(values: Iterable[object] | None, label: str) -> SafeString:
-    """The last three hours as a small line on a scale of 0–100, with a sentence for those who hear the page."""
-    points = [percent(value) for value in values or ()]
-    known = [point for point in points if point is not None]
-    if not known:
-        return format_html('<span class="spark spark-empty" title="{} of the last 3 hours was not measured"></span>', label)
-    now = points[-1]
-    sentence = f"{label} of the last 3 hours, now {percent_text(now) if now is not None else 'unknown'}, highest {percent_text(max(known))}"
-    return format_html(
-        '<svg class="spark" width="72" height="20" viewBox="-1 -1 74 22" role="img" aria-label="{}">'
-        '<path class="spark-floor" d="M0 20H72"/><path class="spark-line" d="{}"/></svg>',
-        sentence,
-        path_of(points, width=72, height=20),
-    )
-
-
-@register.simple_tag
-def cpu(worker: Worker) -> SafeString:
-    """A worker's CPU in a row: the line of the last three hours, and the figure of now."""
-    now = percent(worker.cpu)
-    recent = getattr(worker, "cpu_recent", None) or ()
-    if now is None and not any(value is not None for value in recent):
-        return format_html('<span class="nothing" title="CPU is not known">{}</span>', NOTHING)
-    return format_html(
-        '<span class="cpu" data-tone="{}">{}<span class="meter-value">{}</span></span>',
-        tone_of(now),
-        sparkline(recent, "CPU"),
-        percent_text(now),
-    )
-
-
 @register.simple_tag
 def sizes(used: object, total: object) -> str:
     """ "12.4 of 61.8 GiB", from bytes; "–" when neither is known."""
@@ -201,71 +152,6 @@ def _short(number: float) -> str:
 
 
 _SIZES = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20))
-
-
-# ── Charts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-SERIES = (("cpu", "CPU"), ("memory", "Memory"), ("disk", "Disk"))
-
-
-def _series(samples: Sequence[Any], field: str, label: str) -> dict[str, Any]:
-    values = [percent(getattr(sample, field, None)) for sample in samples]
-    known = [value for value in values if value is not None]
-    figures = (known[-1], min(known), sum(known) / len(known), max(known)) if known else (None,) * 4
-    return {
-        "name": field,
-        "label": label,
-        "values": values,
-        "path": path_of(values, width=1000, height=100),
-        "figures": [percent_text(figure) for figure in figures],
-    }
-
-
-_TICKS = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=3), timedelta(days=1), timedelta(days=7))
-
-
-def _time_labels(start: datetime, end: datetime) -> list[dict[str, str]]:
-    """Whole times along the axis in the viewer's zone, at most eight; `x` in percent, every second one `minor`."""
-    span = end - start
-    step = next((tick for tick in _TICKS if span / tick <= 8), _TICKS[-1])
-    # Counted on the viewer's clock, so that days begin at midnight on both sides of a change to summer time.
-    midnight = timezone.localtime(start).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    labels: list[dict[str, str]] = []
-    for index in range(int((span + timedelta(days=1, hours=2)) / step) + 1):
-        local = midnight + step * index
-        at = timezone.make_aware(local)
-        if start < at <= end:
-            text = local.strftime("%H:%M" if step < timedelta(days=1) else "%a %-d %b")
-            minor = "minor" if len(labels) % 2 else ""
-            labels.append({"x": f"{(at - start) / span * 100:.2f}", "text": text, "minor": minor})
-    return labels
-
-
-@register.inclusion_tag("components/usage_chart.html")
-def usage_chart(samples: Sequence[Any], start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
-    """CPU, memory and disk over time, from evenly spaced samples with `at`, `cpu`, `memory`, `disk`, oldest first.
-
-    Drawn on the server, with lowest, mean and highest in words. `start` and `end` default to the first and last sample.
-    """
-    samples = list(samples)
-    series = [_series(samples, field, label) for field, label in SERIES]
-    if not any(value is not None for one in series for value in one["values"]):
-        return {"empty": True}
-    start, end = start or samples[0].at, end or samples[-1].at
-    form = "%a %d %b, %H:%M"
-    # What the hover script reads out: one line of text per sample.
-    readings = [
-        f"{timezone.localtime(sample.at).strftime(form)}|" + "|".join(percent_text(one["values"][index]) for one in series)
-        for index, sample in enumerate(samples)
-    ]
-    return {
-        "series": series,
-        "labels": _time_labels(start, end),
-        "readings": "\n".join(readings),
-        "sentence": "; ".join(
-            f"{one['label']} lowest {one['figures'][1]}, mean {one['figures'][2]}, highest {one['figures'][3]}"
-            for one in series
-        ),
-    }
 
 
 # ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -321,10 +207,10 @@ def cml_age(worker: Worker) -> SafeString:
 
 @register.simple_tag
 def metrics_age(worker: Worker) -> SafeString:
-    """When CloudWatch last gave figures for this worker."""
+    """Until when CloudWatch's newest figures for this worker reach: it tells of five minutes at a time, some minutes later."""
     if worker.machine_state != MachineState.RUNNING:
-        return age(worker.metrics_succeeded_at)
-    return age(worker.metrics_succeeded_at, stale_after(settings.METRICS_INTERVAL).total_seconds())
+        return age(worker.metrics_at)
+    return age(worker.metrics_at, stale_after(settings.METRICS_INTERVAL).total_seconds() + CLOUDWATCH_DELAY)
 
 
 @register.simple_tag

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import permission_required
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -20,12 +16,11 @@ from cmlmanager.htmx import vary, wants_fragment
 from workers.audit_listing import AuditQuery, in_chunks
 from workers.choices import ActorKind, EventKind
 from workers.models import Event
+from workers.views.csv_download import csv_answer, lines_of, utc_cell
 
 MOST_ROWS = 100_000  # of one file; whoever wants more narrows the dates
 CHUNK = 1_000
 HEADINGS = ("time", "event", "worker", "worker_id", "by", "who", "from_address", "before", "after", "detail", "operation_id")
-# What makes a spreadsheet take a cell for a formula. Source: OWASP, "CSV Injection".
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @require_safe
@@ -54,49 +49,16 @@ def audit(request: PersonalRequest) -> HttpResponse:
 @permission_required("workers.view_event", raise_exception=True)
 def audit_export(request: PersonalRequest) -> HttpResponseBase:
     """The lines that the same address shows as CSV (UTF-8, times ISO 8601 in UTC), all pages, newest first."""
-    lines = _lines(AuditQuery.parse(request.GET))
-    asynchronous = isinstance(request, ASGIRequest)
-    name = f"audit-{timezone.now().astimezone(UTC):%Y-%m-%d-%H%M}.csv"
-    return StreamingHttpResponse(
-        _from_thread(lines) if asynchronous else lines,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-class _Echo:
-    """What csv.writer writes is what its writerow returns."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _lines(query: AuditQuery) -> Iterator[str]:
-    """The file, a chunk of lines at a time."""
-    write = csv.writer(_Echo()).writerow
-    yield write(HEADINGS)
-    count = 0
-    for chunk in in_chunks(query.apply(Event.objects.all()), size=CHUNK, most=MOST_ROWS + 1):
-        count += len(chunk)
-        yield "".join(
-            write([safe(cell) for cell in _cells(event)]) for event in chunk[: len(chunk) - max(0, count - MOST_ROWS)]
-        )
-    if count > MOST_ROWS:
-        yield write([f"Only the newest {MOST_ROWS:,} lines are in this file; narrow the dates for the others."])
-
-
-async def _from_thread(lines: Iterator[str]) -> AsyncIterator[str]:
-    # Under ASGI a plain iterator would be read to its end before the first byte goes out.
-    def read() -> str | None:
-        return next(lines, None)
-
-    while (chunk := await sync_to_async(read)()) is not None:
-        yield chunk
+    events = AuditQuery.parse(request.GET).apply(Event.objects.all())
+    chunks = ([_cells(event) for event in chunk] for chunk in in_chunks(events, size=CHUNK, most=MOST_ROWS + 1))
+    too_many = f"Only the newest {MOST_ROWS:,} lines are in this file; narrow the dates for the others."
+    lines = lines_of(HEADINGS, chunks, most=MOST_ROWS, too_many=too_many)
+    return csv_answer(request, f"audit-{timezone.now().astimezone(UTC):%Y-%m-%d-%H%M}.csv", lines)
 
 
 def _cells(event: Event) -> tuple[Any, ...]:
     return (
-        event.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        utc_cell(event.at),
         event.kind,
         event.worker_name,
         event.worker_id,
@@ -108,9 +70,3 @@ def _cells(event: Event) -> tuple[Any, ...]:
         event.detail,
         event.operation_id,
     )
-
-
-def safe(cell: object) -> str:
-    """The cell as text that no spreadsheet takes for a formula."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text

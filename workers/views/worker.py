@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
-from workers import access, history
+from workers import access
 from workers.dressing import dressed
 from workers.forms import ConnectionForm
 from workers.models import Event, Worker, stale_after
@@ -25,6 +25,7 @@ from workers.operation_listing import newest_of
 from workers.services import connection, on_demand
 from workers.views.actions import actions_of
 from workers.views.asker import asker
+from workers.views.history import history_of
 from workers.views.operations import NEWEST
 
 TIMELINE = 12
@@ -43,7 +44,7 @@ def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     return render(
         request,
         "workers/worker.html",
-        context | actions_of(request, found) | _history(request, found) | _timeline(found, before=None),
+        context | actions_of(request, found) | history_of(request, found) | _timeline(found, before=None),
     )
 
 
@@ -52,15 +53,6 @@ def worker_live(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """The panels alone: what an open page reads again after its stream was away."""
     [found] = dressed([access.worker_to_see(request, worker_id)], now=timezone.now())
     return render(request, "workers/components/worker_live.html", {"worker": found})
-
-
-@require_safe
-def worker_history(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
-    """The usage chart alone; without htmx, the whole page with that window."""
-    found = access.worker_to_see(request, worker_id)
-    if not wants_fragment(request):
-        return redirect(f"{found.get_absolute_url()}?window={_window(request).key}")
-    return vary(render(request, "workers/components/history.html", {"worker": found} | _history(request, found)))
 
 
 @require_safe
@@ -108,23 +100,6 @@ def worker_connection(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRes
         messages.success(request, f"Connection of {found} saved; CML is being asked again.")
         return redirect(found)
     return render(request, "workers/connection.html", {"worker": found, "form": form}, status=422 if form.errors else 200)
-
-
-def _window(request: PersonalRequest) -> history.Window:
-    return history.WINDOWS.get(request.GET.get("window", ""), history.WINDOWS["24h"])
-
-
-def _history(request: PersonalRequest, found: Worker) -> dict[str, Any]:
-    window = _window(request)
-    address = reverse("worker-history", args=[found.pk])
-    return {
-        "usage": history.usage(found, window, now=timezone.now()),
-        "window": window,
-        "history_url": f"{address}?window={window.key}",
-        "windows": [
-            {"label": w.label, "url": f"{address}?window={w.key}", "current": w is window} for w in history.WINDOWS.values()
-        ],
-    }
 
 
 def _timeline(found: Worker, *, before: str | None) -> dict[str, Any]:

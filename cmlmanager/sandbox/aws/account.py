@@ -32,6 +32,7 @@ class Account:
         self.changed = threading.Event()  # something is to be kept on disk
         self.instances: dict[str, Instance] = {}
         self.timelines: dict[str, Timeline] = {}
+        self.impaired: dict[str, float] = {}  # instance → since when its status checks fail; forgotten at a restart
         self.addresses_given = 0
         self._unsettled: set[str] = set()
 
@@ -156,6 +157,12 @@ class Account:
             self.changed.set()
             return True
 
+    def impair(self, instance_id: str) -> bool:
+        """Let the instance's status checks fail from now on; False when there is none."""
+        if instance_id in self.instances:
+            self.impaired[instance_id] = time.time()
+        return instance_id in self.instances
+
     def demo_of(self, instance: Instance) -> DemoWorker | None:
         """The worker of the demo fleet that it is."""
         tags = instance.ec2_backend.tags.get(instance.id, {})
@@ -165,6 +172,8 @@ class Account:
         """The state of its status checks."""
         if instance.state != "running":
             return "not-applicable"
+        if instance.id in self.impaired:
+            return "impaired"
         young = time.time() - self.timelines[instance.id].state_since < self.delays.checks
         return "initializing" if young else "ok"
 

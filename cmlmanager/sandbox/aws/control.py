@@ -3,6 +3,7 @@
 GET  /_sandbox/health                        {"ok": true}
 GET  /_sandbox/instances                     every instance, as one list
 POST /_sandbox/instances/<id>/forget         EC2 no longer knows it
+POST /_sandbox/instances/<id>/impair         its status checks fail from now on, until the simulator ends
 GET  /_sandbox/calls                         requests since the start, by operation
 POST /_sandbox/faults {"mode": "throttled"}  also operation, region, after, count, seconds; modes: see `faults`, of which
                                              some concern what they can happen to only ("capacity": RunInstances, StartInstances)
@@ -63,8 +64,8 @@ class Control:
             case "POST", ["faults"]:
                 self._switchboard.order(_fault(_body(environ)))
                 return {"ok": True}
-            case "POST", ["instances", instance_id, "forget"]:
-                if not self._account.forget(instance_id):
+            case "POST", ["instances", instance_id, ("forget" | "impair") as order]:
+                if not getattr(self._account, order)(instance_id):
                     raise _Refused(HTTPStatus.NOT_FOUND, f"There is no instance {instance_id}.")
                 return {"ok": True}
         raise _Refused(HTTPStatus.NOT_FOUND, f"There is no {method} {PREFIX}{path}.")

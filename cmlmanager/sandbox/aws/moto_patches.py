@@ -24,9 +24,9 @@ from moto.ec2.responses.monitoring import Monitoring
 from moto.ec2.responses.tags import TagResponse
 
 from cmlmanager.sandbox.aws.account import Account, epoch_of, moto_time
-from cmlmanager.sandbox.aws.cpu import level_of, periods
 from cmlmanager.sandbox.aws.faults import REFUSALS, Fault, Switchboard
 from cmlmanager.sandbox.aws.launches import Launches
+from cmlmanager.sandbox.aws.measures import UNITS, level_of, periods
 from cmlmanager.sandbox.fleet import ACCOUNT_ID
 
 ANY_IMAGE = "ami-12345678"  # can be launched in every region without being registered, for tests that do not care
@@ -284,7 +284,7 @@ def _metrics(account: Account) -> None:
 
     def get_metric_data(self: Any) -> ActionResult:
         queries = self._get_param("MetricDataQueries", [])
-        if not all(_is_cpu(query.get("MetricStat", {}).get("Metric", {})) for query in queries):
+        if not all(_is_known(query.get("MetricStat", {}).get("Metric", {})) for query in queries):
             return original_data(self)
         return ActionResult(_metric_page(self, account, queries))
 
@@ -295,15 +295,14 @@ def _metrics(account: Account) -> None:
             "MetricName": asked["metric_name"],
             "Dimensions": asked["dimensions"] or [],
         }
-        if not _is_cpu(metric):
+        if not _is_known(metric):
             return original_statistics(self, *args, **kwargs)
         found = []
         start, end = epoch_of(asked["start_time"]), epoch_of(asked["end_time"])
         for begin, values in _values(account, metric, start, end, int(asked["period"])):
-            statistics = Statistics(asked["stats"], moto_time(begin), "Percent")
-            statistics.metric_data = [
-                MetricDatum("AWS/EC2", "CPUUtilization", value, metric["Dimensions"], None, "Percent") for value in values
-            ]
+            name, unit = metric["MetricName"], UNITS[metric["MetricName"]]
+            statistics = Statistics(asked["stats"], moto_time(begin), unit)
+            statistics.metric_data = [MetricDatum("AWS/EC2", name, value, metric["Dimensions"], None, unit) for value in values]
             found.append(statistics)
         return found
 
@@ -311,9 +310,9 @@ def _metrics(account: Account) -> None:
     CloudWatchBackend.get_metric_statistics = get_metric_statistics
 
 
-def _is_cpu(metric: dict[str, Any]) -> bool:
+def _is_known(metric: dict[str, Any]) -> bool:
     names = [dimension["Name"] for dimension in metric.get("Dimensions", [])]
-    return metric.get("Namespace") == "AWS/EC2" and metric.get("MetricName") == "CPUUtilization" and names == ["InstanceId"]
+    return metric.get("Namespace") == "AWS/EC2" and metric.get("MetricName") in UNITS and names == ["InstanceId"]
 
 
 def _metric_page(response: Any, account: Account, queries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -335,7 +334,7 @@ def _metric_page(response: Any, account: Account, queries: list[dict[str, Any]])
         results.append(
             {
                 "id": query["Id"],
-                "label": query.get("Label") or "CPUUtilization",
+                "label": query.get("Label") or stat["Metric"]["MetricName"],
                 "timestamps": [moto_time(begin) for begin, _ in points],
                 "values": [_STATISTICS[stat["Stat"]](values) for _, values in points],
                 "status_code": "Complete",
@@ -351,4 +350,15 @@ def _values(account: Account, metric: dict[str, Any], start: float, end: float, 
     if instance is None or timeline is None:
         return []
     level = level_of(instance_id, account.demo_of(instance))
-    return list(periods(instance_id, level, timeline.runs, start=start, end=end, period=period, now=time.time()))
+    found = periods(
+        metric["MetricName"],
+        instance_id,
+        level,
+        timeline.runs,
+        impaired_since=account.impaired.get(instance_id),
+        start=start,
+        end=end,
+        period=period,
+        now=time.time(),
+    )
+    return list(found)

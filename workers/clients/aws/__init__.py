@@ -1,4 +1,4 @@
-"""AWS as the portal uses it, one region at a time: EC2's instances, status checks, images and tags, and CloudWatch's CPU.
+"""AWS as the portal uses it, one region at a time: EC2's instances, status checks, images and tags, and CloudWatch's figures.
 
     client = client_for(region="eu-central-1")
     instances = client.describe_instances()
@@ -7,7 +7,7 @@ Every call costs as few requests as AWS allows, whatever the size of the fleet, 
 AwsError, which carries a sentence for the operator and the technical detail apart. Only this package imports boto3.
 """
 
-from workers.clients.aws.answers import Datapoint, Image, Instance, StateChange, StatusChecks
+from workers.clients.aws.answers import Image, Instance, Measurement, StateChange, StatusChecks
 from workers.clients.aws.client import AwsClient, client_for
 from workers.clients.aws.connection import PAGE_SIZE
 from workers.clients.aws.errors import (
@@ -41,9 +41,9 @@ __all__ = [
     "AwsUnauthorized",
     "AwsUnreachable",
     "AwsWrongState",
-    "Datapoint",
     "Image",
     "Instance",
+    "Measurement",
     "StateChange",
     "StatusChecks",
     "aws_error",

@@ -61,11 +61,14 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Datapoint:
-    """One value of a metric: the mean over the period that begins `at` (aware UTC)."""
+class Measurement:
+    """What CloudWatch measured of an instance in the period that begins `at` (aware UTC). What it does not tell, or not yet, is None."""
 
     at: datetime
-    value: float
+    cpu: float | None = None  # mean, percent (0 to 100)
+    network_in: float | None = None  # bytes per second, on all its interfaces
+    network_out: float | None = None
+    checks_failed: float | None = None  # 1 when a status check failed in any minute of the period, else 0
 
 
 def instance_of(item: dict[str, Any], region: str) -> Instance:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from workers.clients.aws.metrics import Metrics
 from workers.clients.aws.reads import Reads
 from workers.clients.aws.writes import Writes
 
 
-class AwsClient(Reads, Writes):
+class AwsClient(Reads, Metrics, Writes):
     """Reads and changes one region. Its arguments are those of `connection.Connection`."""
 
 

@@ -1,4 +1,4 @@
-"""What the portal reads: instances, status checks, images, attributes, and CPU."""
+"""What the portal reads: instances, status checks, images, and attributes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.clients.aws.answers import Datapoint, Image, Instance, StatusChecks, image_of, instance_of, status_checks_of, utc
+from workers.clients.aws.answers import Image, Instance, StatusChecks, image_of, instance_of, status_checks_of
 from workers.clients.aws.connection import Connection
 
 FILTER_VALUES = 200  # the most that one EC2 request may filter by
-METRIC_QUERIES = 500  # the most in one request (CloudWatch API reference, GetMetricData)
 _WILDCARDS = re.compile(r"[*?\\]")
 
 
@@ -89,34 +88,6 @@ class Reads(Connection):
         """
         answer = self._call("ec2", "DescribeInstanceAttribute", InstanceId=instance_id, Attribute="disableApiTermination")
         return bool(answer.get("DisableApiTermination", {}).get("Value"))
-
-    def cpu_utilization(
-        self, instance_ids: Collection[str], *, since: datetime, until: datetime, period: int = 300
-    ) -> dict[str, list[Datapoint]]:
-        """Instance id → CPU in percent (0 to 100), means of `period` seconds, oldest first. Raises AwsError.
-
-        An instance of which CloudWatch has nothing has an empty list. `since` is rounded down to a multiple of `period`, as
-        CloudWatch itself does, so that a datapoint has the same time in every answer. The last one's period may not be over.
-        """
-        since = datetime.fromtimestamp(since.timestamp() // period * period, tz=UTC)
-        series: dict[str, dict[datetime, float]] = {instance_id: {} for instance_id in instance_ids}
-        for chunk in _chunks(instance_ids, METRIC_QUERIES):
-            queries = [_cpu_query(f"m{number}", instance_id, period) for number, instance_id in enumerate(chunk)]
-            # A long series comes in several parts, on several pages.
-            arguments = {"MetricDataQueries": queries, "StartTime": since, "EndTime": until}
-            for part in self._pages("cloudwatch", "GetMetricData", "MetricDataResults", **arguments):
-                points = zip(part.get("Timestamps", []), part.get("Values", []), strict=False)
-                series[chunk[int(part["Id"][1:])]].update((utc(at), value) for at, value in points)
-        return {
-            instance_id: [Datapoint(at=at, value=value) for at, value in sorted(points.items())]
-            for instance_id, points in series.items()
-        }
-
-
-def _cpu_query(query_id: str, instance_id: str, period: int) -> dict[str, Any]:
-    dimensions = [{"Name": "InstanceId", "Value": instance_id}]
-    metric = {"Namespace": "AWS/EC2", "MetricName": "CPUUtilization", "Dimensions": dimensions}
-    return {"Id": query_id, "MetricStat": {"Metric": metric, "Period": period, "Stat": "Average"}}
 
 
 def _literal(text: str) -> str:
