@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -53,6 +55,14 @@ class AlertThreshold(models.Model):
         return Lines(self.warning, self.critical, self.minutes)
 
 
+class AlertMuteQuerySet(models.QuerySet["AlertMute"]):
+    """Mutes."""
+
+    def in_force(self, now: datetime) -> AlertMuteQuerySet:
+        """Those whose time has not run out."""
+        return self.filter(Q(until__isnull=True) | Q(until__gt=now))
+
+
 class AlertMute(models.Model):
     """A kind that opens no alerts for a while: on one worker, or (`worker` NULL) on the whole fleet. Lifting it deletes the row."""
 
@@ -63,6 +73,8 @@ class AlertMute(models.Model):
     muted_at = models.DateTimeField()
     muted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     muted_name = models.CharField(max_length=150)  # outlives the person
+
+    objects = AlertMuteQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -14,6 +14,7 @@ from workers.choices import UsageSource
 from workers.clients import aws
 from workers.models import Sample, Worker, stale_after
 from workers.services import due, record
+from workers.services.alerts import evaluation
 from workers.services.usage import significant
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def refresh_metrics(*, region: str, now: datetime) -> int:
         logger.warning("CloudWatch cannot be read in %s: %s (%s)", region, error.sentence, error.detail)
         return 0
     _store(workers, series, now=now)
+    evaluation.evaluate(worker_ids=ids, now=now)
     return len(workers)
 
 
