@@ -12,8 +12,8 @@ from django.forms import BoundField
 from workers.alert_choices import LONGEST_HOLD, SCALES, AlertKind, Lines
 from workers.alert_lines import Setting, problem_of
 
-# How long a kind can be muted: hours → words. "" is until somebody lifts it.
-SPANS = (("1", "1 hour"), ("8", "8 hours"), ("24", "1 day"), ("168", "1 week"), ("", "until it is lifted"))
+# How long a kind can be muted: hours → words; nought is until somebody lifts it.
+SPANS = (("1", "1 hour"), ("8", "8 hours"), ("24", "1 day"), ("168", "1 week"), ("0", "Until it is lifted"))
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ class MuteForm(forms.Form):
     """Hear nothing of one kind for a while."""
 
     kind = forms.ChoiceField(choices=AlertKind.choices)
-    hours = forms.ChoiceField(label="For", choices=SPANS, required=False)
+    hours = forms.ChoiceField(label="For", choices=SPANS, initial="8")
     reason = forms.CharField(label="Why", max_length=500, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
     def until(self, now: datetime) -> datetime | None:
-        hours = self.cleaned_data["hours"]
-        return now + timedelta(hours=int(hours)) if hours else None
+        hours = int(self.cleaned_data["hours"])
+        return now + timedelta(hours=hours) if hours else None

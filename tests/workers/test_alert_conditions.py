@@ -123,9 +123,7 @@ def test_a_licence_alert_outlives_an_odd_answer_and_a_stop_and_ends_with_a_regis
     assert judged(now, worker, machine_state="running", license_state="registered", service_state="ready") == {}
 
 
-@pytest.mark.parametrize(
-    ("days", "severity"), [(31, None), (30, "warning"), (8, "warning"), (7, "critical"), (-1, "critical")]
-)
+@pytest.mark.parametrize(("days", "severity"), [(31, None), (30, "warning"), (8, "warning"), (7, "critical"), (-1, "critical")])
 def test_a_licence_is_told_before_it_expires(days: int, severity: str | None, now: datetime) -> None:
     worker = healthy(now)
     # The fields come with the licence pages; a condition reads them where they are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -61,7 +62,7 @@ def test_an_open_alert_does_not_flap_with_a_sawtooth(tooth: list[float], now: da
     story = severities([90, 90, 90, *tooth * 8], now)
 
     assert story[2] == "warning"
-    changes = [(one, other) for one, other in zip(story[2:], story[3:], strict=False) if one != other]
+    changes = [(one, other) for one, other in itertools.pairwise(story[2:]) if one != other]
     assert changes == []
 
 

@@ -87,7 +87,7 @@ def _not_ready(kind: AlertKind, worker: Worker, facts: Facts) -> Verdict:
     why = worker.service_reasons[0] if worker.service_reasons else worker.service.look.hint
     severity, line = (CRITICAL, lines.critical) if minutes >= lines.critical else (WARNING, lines.warning)
     return Raise(
-        severity=severity, sentence=f"The machine runs, but CML is not ready for more than {line} min. {why}", since=since
+        severity=severity, sentence=f"The machine runs, but CML has not been ready for more than {line} min. {why}", since=since
     )
 
 
@@ -138,12 +138,15 @@ def _license(kind: AlertKind, worker: Worker, facts: Facts) -> Verdict:
         return KEEP  # nobody can ask it; what it last said stands
     severity = _LICENSES.get(worker.license)
     if severity:
-        return Raise(
-            severity=severity, sentence=f"Licence: {worker.license.label.lower()}. {worker.license.look.hint}", since=facts.now
-        )
+        return Raise(severity=severity, sentence=f"{worker.license.label}: {_lower(worker.license.look.hint)}", since=facts.now)
     if worker.license in (LicenseState.UNKNOWN, LicenseState.OTHER, LicenseState.IN_PROGRESS):
         return KEEP
     return Clear(sentence=f"The licence is {worker.license.label.lower()}.")
+
+
+def _lower(sentence: str) -> str:
+    """A sentence to go on with after a colon; "CML" stays as it is."""
+    return sentence if sentence[:2].isupper() else sentence[0].lower() + sentence[1:]
 
 
 _EXPIRIES = {"registration": "license_expires_at", "authorization": "authorization_expires_at"}

@@ -21,7 +21,7 @@ def event_of(
     from_address: str | None = None,
 ) -> Event:
     """An unsaved line about `alert`. Its worker's row may be gone already; the alert knows its name."""
-    words = f"{alert.get_kind_display()}: {detail}" if detail else alert.get_kind_display()
+    words = f"{alert.get_kind_display()} – {detail}" if detail else alert.get_kind_display()
     return Event(
         at=now,
         kind=kind,
