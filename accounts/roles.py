@@ -29,6 +29,7 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.stop_worker": _OPERATORS,
     "workers.tag_worker": _OPERATORS,
     "workers.keep_worker_awake": _OPERATORS,
+    "workers.acknowledge_alert": _OPERATORS,
     # Create, import, terminate, delete; monitoring; licences; how the portal connects.
     "workers.add_worker": _ADMINS,
     "workers.import_worker": _ADMINS,
@@ -40,6 +41,11 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.view_event": _ADMINS,
     "workers.view_regioncheck": _ADMINS,
     "workers.view_operation": _ADMINS,  # in the Django admin; the pages show them to everybody
+    # From which lines on there are alerts, and which are muted; the rows also in the Django admin.
+    "workers.change_alertthreshold": _ADMINS,
+    "workers.view_alert": _ADMINS,
+    "workers.view_alertthreshold": _ADMINS,
+    "workers.view_alertmute": _ADMINS,
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

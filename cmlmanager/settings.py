@@ -208,6 +208,8 @@ DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
 USAGE_THRESHOLD = env.integer("USAGE_THRESHOLD", 5, maximum=100)  # percentage points before a change is announced
+# Alerts are judged after each refresh; this is for what only time brings about: not ready for too long, old knowledge, expiry.
+ALERT_INTERVAL = env.integer("ALERT_INTERVAL", 30, minimum=1, maximum=3600)
 SAMPLE_DAYS = env.integer("SAMPLE_DAYS", 7, minimum=1, maximum=400)
 SAMPLE_HOURLY_DAYS = env.integer("SAMPLE_HOURLY_DAYS", 400, minimum=31, maximum=3660)
 
@@ -226,6 +228,7 @@ LIVE_CHANNELS = {
     "worker": "workers.view_worker",
     "operation": "workers.view_worker",
     "operations": "workers.view_worker",
+    "alerts": "workers.view_worker",
 }
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
@@ -250,6 +253,7 @@ CELERY_BEAT_SCHEDULE = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
+    "alerts": {"task": "workers.evaluate_alerts", "schedule": ALERT_INTERVAL, "options": {"expires": ALERT_INTERVAL}},
     "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},

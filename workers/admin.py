@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from workers.models import Event, Operation, RegionCheck, Worker
+from workers.models import Alert, AlertMute, AlertThreshold, Event, Operation, RegionCheck, Worker
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -65,3 +65,40 @@ class OperationAdmin(ReadOnlyAdmin):
 class RegionCheckAdmin(ReadOnlyAdmin):
     list_display = ("region", "succeeded_at", "failing_since", "error")
     ordering = ("region",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    list_display = (
+        "opened_at",
+        "kind",
+        "severity",
+        "worker_name",
+        "sentence",
+        "acknowledged_name",
+        "closed_at",
+        "close_reason",
+    )
+    list_filter = ("kind", "severity", "close_reason", "region")
+    search_fields = ("worker_name", "acknowledged_name", "sentence")
+    list_select_related = ("worker", "acknowledged_by")
+    date_hierarchy = "opened_at"
+    ordering = ("-opened_at", "-id")
+
+
+@admin.register(AlertThreshold)
+class AlertThresholdAdmin(ReadOnlyAdmin):
+    list_display = ("worker", "kind", "warning", "critical", "minutes")
+    list_filter = ("kind",)
+    search_fields = ("worker__name",)
+    list_select_related = ("worker",)
+    ordering = ("worker__name", "kind", "id")
+
+
+@admin.register(AlertMute)
+class AlertMuteAdmin(ReadOnlyAdmin):
+    list_display = ("worker", "kind", "until", "reason", "muted_name", "muted_at")
+    list_filter = ("kind",)
+    search_fields = ("worker__name", "muted_name", "reason")
+    list_select_related = ("worker", "muted_by")
+    ordering = ("-muted_at", "-id")

@@ -183,6 +183,14 @@ class EventKind(TextChoices):
     MONITORING = "worker.monitoring", "Detailed monitoring"
     ASKED = "operation.asked", "Asked"
     ENDED = "operation.ended", "Ended"
+    ALERT_OPENED = "alert.opened", "Alert opened"
+    ALERT_CHANGED = "alert.changed", "Alert severity"
+    ALERT_CLOSED = "alert.closed", "Alert closed"
+    ALERT_ACKNOWLEDGED = "alert.acknowledged", "Alert acknowledged"
+    ALERT_UNACKNOWLEDGED = "alert.unacknowledged", "Acknowledgement taken back"
+    ALERT_LINES = "alert.lines", "Alert thresholds"
+    ALERT_MUTED = "alert.muted", "Alerts muted"
+    ALERT_UNMUTED = "alert.unmuted", "Alerts heard again"
 
 
 class OperationKind(TextChoices):

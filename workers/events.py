@@ -17,7 +17,7 @@ from cmlmanager.live.publisher import publish
 from workers.choices import UsageSource
 from workers.dressing import dressed
 from workers.listing import tiles
-from workers.models import Operation, Worker
+from workers.models import Alert, Operation, Worker
 
 FLEET = "fleet"
 COUNTS = "fleet.counts"  # states moved: new numbers for the tiles
@@ -25,6 +25,9 @@ CHANGED = "fleet.changed"  # rows came or went, or AWS stopped or began answerin
 OPERATIONS = "operations"
 OPERATIONS_CHANGED = "operations.changed"  # one came, went on or ended: lists read themselves again
 CHECKED = "checked"  # knowledge is young again though nothing changed
+ALERTS = "alerts"
+BELL = "alerts.bell"  # what nobody has acknowledged: for the header of every page
+ALERTS_CHANGED = "alerts.changed"  # some came, changed or went: lists read themselves again
 HEARTBEAT = "heartbeat"
 
 
@@ -87,6 +90,17 @@ def _send_counts() -> None:
     publish(
         [Message(channel=FLEET, type=COUNTS, data=render_to_string("workers/components/counts_oob.html", {"tiles": numbers}))]
     )
+
+
+def announce_alerts(*, worker_ids: Iterable[uuid.UUID]) -> None:
+    """Alerts of these workers came, changed or went: send the workers' rows and panels, the bell, and tell lists."""
+    announce_workers(worker_ids)
+    _after_commit(partial(_send_bell))
+
+
+def _send_bell() -> None:
+    bell = render_to_string("components/alert_bell_inside.html", {"bell": Alert.objects.bell()})
+    publish([Message(channel=ALERTS, type=BELL, data=bell), Message(channel=ALERTS, type=ALERTS_CHANGED, data="")])
 
 
 def announce_membership() -> None:

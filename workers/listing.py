@@ -10,6 +10,7 @@ from django.db.models import F
 from django.http import QueryDict
 
 from workers.choices import Attention, MachineState, ServiceState
+from workers.models import Alert
 from workers.querysets import FleetCounts, WorkerQuerySet
 
 PAGE_SIZES = (25, 50, 100)  # the stream's address names each row: 200 would not fit the 8 kB that proxies allow
@@ -59,6 +60,7 @@ class FleetQuery:
     services: tuple[str, ...] = ()
     attention: str = ""
     tag: str = ""
+    alerts: bool = False  # only those with an open one
     gone: bool = False
     sort: str = WORST_FIRST
     descending: bool = False
@@ -79,6 +81,7 @@ class FleetQuery:
             services=_choices(data.getlist("service"), ServiceState.values),
             attention=next(iter(_choices(data.getlist("attention"), Attention.values)), ""),
             tag=_text(data, "tag").strip()[: 128 + 1 + 256],
+            alerts=data.get("alerts") == "1",
             gone=data.get("gone") == "1",
             sort=key if key in _SORTS else WORST_FIRST,
             descending=descending and key in _SORTS,
@@ -95,6 +98,8 @@ class FleetQuery:
                 result = result.filter(**{f"{field}__in": values})
         if self.attention:
             result = result.filter(attention=self.attention)
+        if self.alerts:
+            result = result.filter(pk__in=Alert.objects.open().filter(worker__isnull=False).values("worker"))
         if self.tag:
             key, separator, value = self.tag.partition("=")
             result = result.with_tag(key, value if separator else None)
@@ -110,7 +115,7 @@ class FleetQuery:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q or self.regions or self.states or self.services or self.attention or self.tag)
+        return bool(self.q or self.regions or self.states or self.services or self.attention or self.tag or self.alerts)
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query string's pairs, defaults left out."""
@@ -118,6 +123,8 @@ class FleetQuery:
         for key, values in (("region", self.regions), ("state", self.states), ("service", self.services)):
             pairs += [(key, value) for value in values]
         pairs += [(key, value) for key, value in (("attention", self.attention), ("tag", self.tag)) if value]
+        if self.alerts:
+            pairs.append(("alerts", "1"))
         if self.gone:
             pairs.append(("gone", "1"))
         if self.sort != WORST_FIRST:
@@ -166,6 +173,8 @@ class FleetQuery:
                 word = kind(value).label if kind else value
                 rest = tuple(other for other in values if other != value)
                 chips.append({"label": f"{heading}: {word}", "url": self.url(**{name: rest})})
+        if self.alerts:
+            chips.append({"label": "With alerts", "url": self.url(alerts=False)})
         if self.tag:
             chips.append({"label": f"Tag: {self.tag}", "url": self.url(tag="")})
         return chips

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 REFRESH_REGION = "workers.refresh_region"
 REFRESH_CML = "workers.refresh_cml"
+EVALUATE_ALERTS = "workers.evaluate_alerts"
 RUN_OPERATION = "workers.run_operation"
 
 
@@ -34,6 +35,11 @@ def refresh_region(*, region: str) -> None:
 def refresh_cml() -> None:
     """Ask for a refresh of the CML servers that are due, after the current transaction."""
     transaction.on_commit(partial(_send, REFRESH_CML, {}))
+
+
+def evaluate_alerts() -> None:
+    """Have the whole fleet judged, after the current transaction."""
+    transaction.on_commit(partial(_send, EVALUATE_ALERTS, {}))
 
 
 def run_operation(*, operation_id: uuid.UUID) -> None:

@@ -9,6 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from workers.services import cml_refresh, discovery, fleet_refresh, metrics_refresh, pulse, reconcile, retention, rollup
+from workers.services.alerts import evaluation
 from workers.services.operations import engine, sweep
 
 
@@ -47,6 +48,12 @@ def sweep_operations(**kwargs: Any) -> None:
 def reconcile_fleet(**kwargs: Any) -> None:
     """Read everything again: sent when a Celery worker has started."""
     reconcile.everything_is_due(now=timezone.now())
+
+
+@shared_task(name="workers.evaluate_alerts", soft_time_limit=60, time_limit=90)
+def evaluate_alerts(**kwargs: Any) -> None:
+    """Judge the whole fleet."""
+    evaluation.evaluate(now=timezone.now())
 
 
 @shared_task(name="workers.discover", soft_time_limit=240, time_limit=270)

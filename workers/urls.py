@@ -2,7 +2,22 @@
 
 from django.urls import path
 
-from workers.views import actions, audit, batches, bulk, creation, fleet, history, importing, life, operations, tags, worker
+from workers.views import (
+    actions,
+    alerts,
+    audit,
+    batches,
+    bulk,
+    creation,
+    fleet,
+    history,
+    importing,
+    life,
+    operations,
+    tags,
+    thresholds,
+    worker,
+)
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -31,6 +46,16 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/", operations.operation, name="operation"),
     path("operations/batches/<uuid:batch_id>/", batches.batch, name="batch"),
     path("operations/batches/<uuid:batch_id>/retry/", batches.batch_retry, name="batch-retry"),
+    path("workers/<uuid:worker_id>/alerts/", alerts.worker_alerts, name="worker-alerts"),
+    path("workers/<uuid:worker_id>/thresholds/", thresholds.worker_thresholds, name="worker-thresholds"),
+    path("workers/<uuid:worker_id>/thresholds/mute/", thresholds.worker_mute, name="worker-mute"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/bell/", alerts.bell, name="alert-bell"),
+    path("alerts/acknowledge/", alerts.acknowledge, name="alert-acknowledge"),
+    path("alerts/unacknowledge/", alerts.unacknowledge, name="alert-unacknowledge"),
+    path("alerts/thresholds/", thresholds.fleet_thresholds, name="alert-thresholds"),
+    path("alerts/thresholds/mute/", thresholds.fleet_mute, name="alert-mute"),
+    path("alerts/<uuid:alert_id>/", alerts.alert, name="alert"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.csv", audit.audit_export, name="audit-export"),
 ]

@@ -4,8 +4,10 @@
    EventSource that never fails. It reconnects by itself (back-off with jitter, a probe that learns why), closes while nobody looks,
    and follows when the page wants other channels. Load it after htmx and the extension.
 
-   In:  GET <sse-connect>, text/event-stream; events hello, heartbeat, reread, checked, stream-error, and the page's own (sse-swap).
-   Out: CustomEvents: live:reread (body): read your part of the page again; live:checked, live:hello (document): for age.js.
+   In:  GET <sse-connect> and <body data-live-channel>, text/event-stream; events hello, heartbeat, reread, checked, stream-error,
+        alerts.bell, and the page's own (sse-swap).
+   Out: CustomEvents: live:reread (body): read your part of the page again; live:checked, live:hello (document): for age.js;
+        live:bell (document): for bell.js.
         <html data-live="…">, and #live-badge (data-state, data-heartbeat-seconds, data-sign-in; text in [data-live-text]). */
 (() => {
   "use strict";
@@ -144,7 +146,7 @@
     }
 
     _make(url) {
-      const native = new EventSource(url);
+      const native = new EventSource(withPageChannel(url));
       for (const type of this._listeners.keys()) native.addEventListener(type, this._relay);
       native.onmessage = (event) => this.onmessage?.(event);
       native.onopen = (event) => this._opened(native, event);
@@ -217,9 +219,15 @@
     return first === second;
   }
 
+  /* What the header of every page wants to hear of is asked for with whatever else the page shows: one stream a page. */
+  function withPageChannel(url) {
+    const channel = document.body.dataset.liveChannel;
+    return channel ? `${url}&channel=${channel}` : url;
+  }
+
   async function ask(url) {
     try {
-      const response = await fetch(url, { headers: { Accept: "application/json" }, cache: "no-store" });
+      const response = await fetch(withPageChannel(url), { headers: { Accept: "application/json" }, cache: "no-store" });
       return response.status;
     } catch {
       return 0;
@@ -231,6 +239,7 @@
     hello: (_, event) => tell(document, "live:hello", parse(event)),
     checked: (_, event) => tell(document, "live:checked", parse(event)),
     reread: () => reread(SPREAD),
+    "alerts.bell": (_, event) => tell(document, "live:bell", { html: event.data }),
     heartbeat: () => {
       heartbeatAt = performance.now();
       showState();

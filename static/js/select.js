@@ -1,9 +1,9 @@
-/* Selecting rows of the fleet. Without it the boxes and the bar are a plain form; with it the bar comes when something is selected,
+/* Selecting rows, of the fleet or of alerts. Without it the boxes and the bar are a plain form; with it the bar comes when something is selected,
    one box takes the whole page, Shift takes a range, x takes the row that has the focus and b goes to the bar. */
 (() => {
   "use strict";
 
-  const boxes = () => [...document.querySelectorAll("#fleet-rows [data-select]")];
+  const boxes = () => [...document.querySelectorAll("[data-select]")];
   const byId = (id) => document.getElementById(id);
   let last = null;
 
@@ -13,14 +13,14 @@
     const all = byId("bulk-all");
     const rows = boxes();
     const count = rows.filter((box) => box.checked).length;
-    const used = count > 0 || all.checked;
-    bar.classList.toggle("is-used", used);
+    const used = count > 0 || all?.checked;
+    bar.classList.toggle("is-used", Boolean(used));
     const place = byId("bulk-count");
     place.dataset.keep = ""; // a re-read page does not know what is selected
-    const text = all.checked ? "All selected" : `${count} selected`;
+    const text = all?.checked ? "All selected" : `${count} selected`;
     if (used && place.textContent !== text) place.textContent = text;
     bar.querySelector("[data-clear-selection]").hidden = false;
-    for (const box of rows) box.closest("tr").classList.toggle("is-selected", box.checked || all.checked);
+    for (const box of rows) box.closest("tr").classList.toggle("is-selected", box.checked || Boolean(all?.checked));
     const page = document.querySelector("[data-select-page]");
     if (!page) return;
     page.hidden = false;
@@ -41,9 +41,9 @@
 
   document.addEventListener("click", ({ target, shiftKey }) => {
     if (target.closest("[data-clear-selection]")) {
-      byId("bulk-all").checked = false;
+      if (byId("bulk-all")) byId("bulk-all").checked = false;
       set(boxes(), false);
-      byId("fleet-table")?.querySelector("[data-select-page]")?.focus();
+      document.querySelector("[data-select-page]")?.focus();
     }
     if (!target.matches("[data-select]")) return;
     if (shiftKey && last?.isConnected) range(target);

@@ -1,5 +1,7 @@
-"""The fleet: workers, what happened to them, what was asked of them, and what they used."""
+"""The fleet: workers, what happened to them, what was asked of them, what they used, and what is wrong with them."""
 
+from workers.models.alert import Alert, AlertQuerySet
+from workers.models.alert_threshold import AlertMute, AlertThreshold
 from workers.models.event import Event
 from workers.models.operation import Operation, OperationQuerySet
 from workers.models.region import RegionCheck
@@ -9,6 +11,10 @@ from workers.models.worker import Worker, stale_after
 
 __all__ = [
     "FIGURES",
+    "Alert",
+    "AlertMute",
+    "AlertQuerySet",
+    "AlertThreshold",
     "Event",
     "HistoryMark",
     "HourlySample",

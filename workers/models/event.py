@@ -45,6 +45,7 @@ class Event(models.Model):
     after = models.CharField(max_length=500, blank=True, default="")
     detail = models.CharField(max_length=500, blank=True, default="")
     operation = models.ForeignKey("workers.Operation", null=True, blank=True, on_delete=models.SET_NULL, related_name="events")
+    alert = models.ForeignKey("workers.Alert", null=True, blank=True, on_delete=models.SET_NULL, related_name="events")
     from_address = models.GenericIPAddressField(null=True, blank=True)
 
     objects = EventQuerySet.as_manager()

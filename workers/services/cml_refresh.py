@@ -14,6 +14,7 @@ from django.utils import timezone
 from workers import events
 from workers.models import Event, Sample, Worker
 from workers.services import due, record
+from workers.services.alerts import evaluation
 from workers.services.cml_reading import Reading, read
 from workers.services.cml_story import fields_of, sample_of
 
@@ -37,6 +38,7 @@ def refresh_cml(*, now: datetime) -> int:
     finally:
         # When the task's time limit strikes, threads that still wait for a server must not hold the process.
         pool.shutdown(wait=False, cancel_futures=True)
+    evaluation.evaluate(worker_ids=[worker.pk for worker in workers], now=timezone.now())
     return len(workers)
 
 

@@ -16,6 +16,7 @@ from workers.choices import ActorKind, MachineState, OperationKind, ServiceState
 from workers.clients import aws
 from workers.models import Event, Operation, RegionCheck, Worker
 from workers.services import due, record, strays
+from workers.services.alerts import evaluation
 from workers.services.images import image_fields
 from workers.services.operations.rules import EXPECTED
 
@@ -59,6 +60,7 @@ def refresh_region(*, region: str, now: datetime) -> int:
         return 0
     _record_success(region, ids, now=now)
     changed, moved = _apply(region, reading, now=now)
+    evaluation.evaluate(worker_ids=ids, now=now)
     strays.keep(region=region, instances=reading.instances.values(), now=now)
     with transaction.atomic():
         events.announce_workers(changed)

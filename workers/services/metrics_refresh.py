@@ -16,6 +16,7 @@ from workers.choices import UsageSource
 from workers.clients import aws
 from workers.models import Sample, Worker, stale_after
 from workers.services import due, record
+from workers.services.alerts import evaluation
 from workers.services.usage import significant, significant_rate
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def refresh_metrics(*, region: str, now: datetime) -> int:
         _keep_samples(workers, found, now=now)
         _mark(workers, found, now=now)
         events.announce_workers(worker.pk for worker in workers if _show(worker, found.get(worker.instance_id, []), now=now))
+    evaluation.evaluate(worker_ids=ids, now=now)
     return len(workers)
 
 

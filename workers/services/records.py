@@ -7,9 +7,11 @@ from datetime import datetime
 from django.db import transaction
 
 from workers import events
+from workers.alert_choices import CloseReason
 from workers.choices import EventKind, OperationKind
 from workers.models import Operation, Worker
 from workers.services import record
+from workers.services.alerts.evaluation import close_all
 from workers.services.operations import rules
 from workers.services.operations.asking import Asker
 
@@ -38,6 +40,7 @@ def delete_record(*, worker: Worker, keep_instance: bool, by: Asker, now: dateti
         if other is not None:
             doing = OperationKind(other.kind).doing
             raise UnableToDelete(f"{doing} {current} is on its way, asked by {other.asked_by}. Wait until it has ended.")
+        close_all(worker=current, reason=CloseReason.DELETED, sentence="The worker’s record was deleted.", now=now)
         _tell(current, by, now)
         current.delete()
         events.announce_membership()

@@ -20,7 +20,7 @@ from cmlmanager.htmx import vary, wants_fragment
 from workers import access
 from workers.dressing import dressed
 from workers.forms import ConnectionForm
-from workers.models import Event, Worker, stale_after
+from workers.models import Alert, Event, Worker, stale_after
 from workers.operation_listing import newest_of
 from workers.services import connection, on_demand
 from workers.views.actions import actions_of
@@ -40,6 +40,8 @@ def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
         "stream_url": f"/api/events/stream?channel=fleet&channel=worker.{found.pk}",
         "stale_after_seconds": int(stale_after(settings.STATE_INTERVAL).total_seconds()),
         "newest": newest_of(found, NEWEST),
+        "alerts": Alert.objects.of_worker(found),
+        "back": found.get_absolute_url(),
     }
     return render(
         request,
