@@ -40,6 +40,12 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.view_event": _ADMINS,
     "workers.view_regioncheck": _ADMINS,
     "workers.view_operation": _ADMINS,  # in the Django admin; the pages show them to everybody
+    # Who is told what, and the log of it.
+    "workers.view_notificationtarget": _ADMINS,
+    "workers.add_notificationtarget": _ADMINS,
+    "workers.change_notificationtarget": _ADMINS,
+    "workers.delete_notificationtarget": _ADMINS,
+    "workers.view_delivery": _ADMINS,
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

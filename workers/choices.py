@@ -166,6 +166,9 @@ class EventKind(TextChoices):
     MONITORING = "worker.monitoring", "Detailed monitoring"
     ASKED = "operation.asked", "Asked"
     ENDED = "operation.ended", "Ended"
+    NOTIFICATION = "notification.target", "Notifications"
+    NOTIFICATION_FAILING = "notification.failing", "Notifications fail"
+    NOTIFICATION_WELL = "notification.well", "Notifications work again"
 
 
 class OperationKind(TextChoices):

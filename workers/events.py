@@ -26,6 +26,8 @@ OPERATIONS = "operations"
 OPERATIONS_CHANGED = "operations.changed"  # one came, went on or ended: lists read themselves again
 CHECKED = "checked"  # knowledge is young again though nothing changed
 HEARTBEAT = "heartbeat"
+NOTIFICATIONS = "notifications"
+NOTIFICATIONS_CHANGED = "notifications.changed"  # a target or a delivery did: the pages about them read themselves again
 
 
 def _after_commit(function: partial[None]) -> None:
@@ -111,3 +113,8 @@ def _send_checked(data: dict[str, object]) -> None:
 def announce_heartbeat(*, at: datetime) -> None:
     """The whole path works: beat, worker, Redis, stream, page."""
     publish([Message(channel="live", type=HEARTBEAT, data=json.dumps({"at": at.isoformat()}))])
+
+
+def announce_notifications() -> None:
+    """A notification target or a delivery changed."""
+    _after_commit(partial(publish, [Message(channel=NOTIFICATIONS, type=NOTIFICATIONS_CHANGED, data="")]))

@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from workers.views import actions, audit, batches, bulk, creation, fleet, importing, life, operations, tags, worker
+from workers.views import (
+    actions,
+    audit,
+    batches,
+    bulk,
+    creation,
+    fleet,
+    importing,
+    life,
+    notification_log,
+    notifications,
+    operations,
+    tags,
+    worker,
+)
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -30,6 +44,21 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/", operations.operation, name="operation"),
     path("operations/batches/<uuid:batch_id>/", batches.batch, name="batch"),
     path("operations/batches/<uuid:batch_id>/retry/", batches.batch_retry, name="batch-retry"),
+    path("notifications/", notifications.notifications, name="notifications"),
+    path("notifications/new/", notifications.target_new, name="notification-new"),
+    path("notifications/<uuid:target_id>/", notification_log.target, name="notification-target"),
+    path("notifications/<uuid:target_id>/edit/", notifications.target_edit, name="notification-edit"),
+    path("notifications/<uuid:target_id>/delete/", notifications.target_delete, name="notification-delete"),
+    path("notifications/<uuid:target_id>/switch/", notifications.target_switch, name="notification-switch"),
+    path("notifications/<uuid:target_id>/test/", notifications.target_test, name="notification-test"),
+    path("notifications/<uuid:target_id>/secret/", notification_log.secret, name="notification-secret"),
+    path("notifications/<uuid:target_id>/rotate/", notifications.target_rotate, name="notification-rotate"),
+    path("notifications/<uuid:target_id>/deliveries/<int:delivery_id>/", notification_log.delivery, name="delivery"),
+    path(
+        "notifications/<uuid:target_id>/deliveries/<int:delivery_id>/again/",
+        notification_log.delivery_again,
+        name="delivery-again",
+    ),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.csv", audit.audit_export, name="audit-export"),
 ]

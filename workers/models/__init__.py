@@ -1,10 +1,22 @@
-"""The fleet: workers, what happened to them, what was asked of them, and what they used."""
+"""The fleet: workers, what happened to them, what was asked of them, what they used, and who is told."""
 
 from workers.models.event import Event
+from workers.models.notification import Delivery, NotificationTarget
 from workers.models.operation import Operation, OperationQuerySet
 from workers.models.region import RegionCheck
 from workers.models.sample import Sample
 from workers.models.stray import StrayInstance
 from workers.models.worker import Worker, stale_after
 
-__all__ = ["Event", "Operation", "OperationQuerySet", "RegionCheck", "Sample", "StrayInstance", "Worker", "stale_after"]
+__all__ = [
+    "Delivery",
+    "Event",
+    "NotificationTarget",
+    "Operation",
+    "OperationQuerySet",
+    "RegionCheck",
+    "Sample",
+    "StrayInstance",
+    "Worker",
+    "stale_after",
+]
