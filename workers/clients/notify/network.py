@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 MAX_URL = 2_000
 _HOST_NAME = re.compile(
@@ -169,7 +170,14 @@ class _Guarded:
 
     def _new_conn(self) -> socket.socket:
         me: Any = self
-        return connect(me._dns_host, me.port, reach=self._reach, timeout=me.timeout, watch=self._watch)
+        try:
+            return connect(me._dns_host, me.port, reach=self._reach, timeout=me.timeout, watch=self._watch)
+        except socket.gaierror as error:
+            raise NameResolutionError(me.host, me, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(me, "connecting took too long") from error
+        except OSError as error:
+            raise NewConnectionError(me, "no connection") from error
 
 
 class _HttpConnection(_Guarded, HTTPConnection):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -111,12 +110,12 @@ def _beginning(response: urllib3.BaseHTTPResponse, *, secrets: Sequence[str]) ->
 
 
 def _sentence(error: BaseException, host: str, *, late: bool) -> str:
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return f"The name {host} could not be resolved."
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return f"{host} could not be reached."
     if late:
         return f"{host} did not answer in time."
-    if isinstance(error, socket.gaierror):
-        return f"The name {host} could not be resolved."
     if isinstance(error, urllib3.exceptions.SSLError | ssl.SSLError):
         return f"The certificate of {host} was not accepted, or it speaks no TLS."
-    if isinstance(error, OSError):
-        return f"{host} could not be reached."
     return f"{host} ended the connection without an answer."
