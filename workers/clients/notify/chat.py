@@ -103,18 +103,19 @@ def _plain_url(product: Product, text: str) -> str:
 def _plugin(address: ChatAddress) -> Any:
     """apprise's own object for the address; None when it does not understand it. Nothing is sent."""
     # Imported when first needed: apprise costs a tenth of a second that most processes need not pay.
-    from apprise import Apprise, AppriseAsset
+    # Its classes are taken directly, because its own look-up would load all of its hundred services.
+    from apprise import AppriseAsset
     from apprise.exception import AppriseImproperlyConfigured
     from apprise.plugins.slack import NotifySlack
     from apprise.plugins.webexteams import NotifyWebexTeams
     from apprise.plugins.workflows import NotifyWorkflows
 
-    parsers: dict[str, Any] = {"slack": NotifySlack, "teams": NotifyWorkflows, "webex": NotifyWebexTeams}
+    classes: dict[Product, Any] = {"slack": NotifySlack, "teams": NotifyWorkflows, "webex": NotifyWebexTeams}
     parts: dict[str, Any] | None
     if address.channel:
         parts = {"schema": "slack", "mode": "bot", "access_token": address.text, "targets": [address.channel]}
     else:
-        parts = parsers[address.product].parse_native_url(address.text)
+        parts = classes[address.product].parse_native_url(address.text)
     if not parts:
         return None
     parts |= {"include_image": False, "redirect": False, "cto": CONNECT_SECONDS, "rto": READ_SECONDS}
@@ -124,7 +125,7 @@ def _plugin(address: ChatAddress) -> Any:
         parts["format"] = "text"
     asset = AppriseAsset(app_id="CML Cloud Manager", async_mode=False, http_redirects=False)
     try:
-        return Apprise.instantiate(parts, asset=asset, suppress_exceptions=False)
+        return classes[address.product](asset=asset, **parts)
     except (AppriseImproperlyConfigured, TypeError):
         return None
 
@@ -179,22 +180,23 @@ _DETAILS = "Response Details:"
 _heard: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("apprise_heard", default=None)
 
 
-class _Listener(logging.Handler):
-    """Keeps the lines that tell a status or an answer, for whoever sends in this thread; all others, with addresses in them, end here."""
+class _Listener(logging.Filter):
+    """Keeps the lines that tell a status or an answer, for whoever sends in this thread, and lets none through: they hold addresses."""
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         heard = _heard.get()
         if heard is not None:
             line = record.getMessage()
             if "error=" in line or line.startswith(_DETAILS):
                 heard.append(line[:4_000])
+        return False
 
 
 def _silence() -> None:
     speaker = logging.getLogger("apprise")
-    speaker.propagate = False
     speaker.setLevel(logging.DEBUG)
-    speaker.handlers = [_Listener()]
+    speaker.propagate = False
+    speaker.addFilter(_Listener())
 
 
 _silence()

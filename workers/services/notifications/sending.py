@@ -15,7 +15,7 @@ from django.db.models import F
 from workers import events
 from workers.clients import notify
 from workers.models import Delivery, NotificationTarget
-from workers.notification_choices import DeliveryState
+from workers.notification_choices import DeliveryState, NoticeType
 from workers.services.notifications import doors, results
 
 logger = logging.getLogger(__name__)
@@ -133,6 +133,8 @@ def _next(target: NotificationTarget, *, now: datetime) -> list[Delivery]:
     if target.paused_until and target.paused_until > now:
         return []
     waiting = Delivery.objects.waiting(target, now)
+    if tests := list(waiting.filter(type=NoticeType.TEST)[:1]):
+        return tests  # somebody looks whether it arrives: alone, and before all others
     if not target.way.for_people:
         return list(waiting[:1])
     if target.burst_from is None or target.burst_from + BURST <= now:
@@ -143,6 +145,8 @@ def _next(target: NotificationTarget, *, now: datetime) -> list[Delivery]:
         NotificationTarget.objects.filter(pk=target.pk, lease_owner=target.lease_owner).update(paused_until=hold)
         return []
     found = list(waiting[:IN_DIGEST])
+    if not found:
+        return []
     chosen = found[:1] if len(found) <= left else found
     target.burst_sent += 1 if len(chosen) == 1 else left
     counted = {"burst_from": target.burst_from, "burst_sent": target.burst_sent}
