@@ -46,6 +46,12 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.view_alert": _ADMINS,
     "workers.view_alertthreshold": _ADMINS,
     "workers.view_alertmute": _ADMINS,
+    # Who is told what, and the log of it.
+    "workers.view_notificationtarget": _ADMINS,
+    "workers.add_notificationtarget": _ADMINS,
+    "workers.change_notificationtarget": _ADMINS,
+    "workers.delete_notificationtarget": _ADMINS,
+    "workers.view_delivery": _ADMINS,
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from email.utils import parseaddr
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -73,6 +75,22 @@ def check_discovery(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_notifications(**kwargs: Any) -> list[CheckMessage]:
+    """Mail settings that cannot work, and a portal address that would make bad links."""
+    problems: list[CheckMessage] = []
+    if settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL:
+        problems.append(Error("EMAIL_USE_TLS and EMAIL_USE_SSL are both on: choose one.", id="cmlmanager.E020"))
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    if settings.DEFAULT_FROM_EMAIL and "@" not in sender:
+        problems.append(Error("DEFAULT_FROM_EMAIL is no e-mail address.", id="cmlmanager.E021"))
+    if settings.EMAIL_HOST and not settings.DEFAULT_FROM_EMAIL:
+        problems.append(Warning("EMAIL_HOST is set, but not DEFAULT_FROM_EMAIL: e-mail stays off.", id="cmlmanager.W020"))
+    if settings.PORTAL_URL and not re.fullmatch(r"https?://[^\s/?#@]+", settings.PORTAL_URL):
+        problems.append(Error("PORTAL_URL is not of the form https://portal.example.com.", id="cmlmanager.E022"))
+    return problems
+
+
+@register()
 def check_intervals(**kwargs: Any) -> list[CheckMessage]:
     """A slower state refresh than CML refresh would show CML's word about machines that are gone."""
     if settings.STATE_INTERVAL > settings.CML_INTERVAL:
@@ -89,6 +107,8 @@ def check_production(**kwargs: Any) -> list[CheckMessage]:
         problems.append(Error("SANDBOX is on: its people have published passwords. Unset it.", id="cmlmanager.E006"))
     if not settings.ALLOWED_HOSTS:
         problems.append(Error("ALLOWED_HOSTS is empty: no request would be answered.", id="cmlmanager.E007"))
+    if settings.NOTIFY_LOOPBACK:
+        problems.append(Error("NOTIFY_LOOPBACK is on: webhooks could reach services of this machine.", id="cmlmanager.E023"))
     if settings.CML_TLS_POLICY == "off":
         message = "CML_TLS_POLICY is off: CML's certificates are not checked, passwords could be read on the way. Pin them per worker."
         problems.append(Warning(message, id="cmlmanager.W002"))

@@ -219,6 +219,24 @@ OPERATION_LEASE = env.integer("OPERATION_LEASE", 180, minimum=1, maximum=3600)
 # After how long a message to Celery that nobody took is taken for lost.
 OPERATION_QUEUED_FOR = env.integer("OPERATION_QUEUED_FOR", 30, minimum=1, maximum=3600)
 
+# ── Notifications ──────────────────────────────────────────────────────────────────────────────────────────────────
+# Under which address people open the portal, for links in messages; "" leaves links out.
+PORTAL_URL = env.text("PORTAL_URL", "").strip().rstrip("/")
+# E-mail is off until both EMAIL_HOST and DEFAULT_FROM_EMAIL are set.
+EMAIL_HOST = env.text("EMAIL_HOST", "").strip()
+EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1, maximum=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", bool(EMAIL_HOST) and not EMAIL_USE_SSL)
+EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT", 10, minimum=1, maximum=30)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "").strip()
+# Webhooks may go into private networks, and there without TLS; to this machine itself only in the sandbox and in tests.
+NOTIFY_PRIVATE_NETWORKS = env.boolean("NOTIFY_PRIVATE_NETWORKS", False)
+NOTIFY_LOOPBACK = env.boolean("NOTIFY_LOOPBACK", False)
+NOTIFY_BURST = env.integer("NOTIFY_BURST", 10, minimum=1, maximum=1000)  # messages a minute to people; beyond it a digest
+NOTIFICATION_DAYS = env.integer("NOTIFICATION_DAYS", 30, minimum=1, maximum=400)
+
 # ── Live updates ───────────────────────────────────────────────────────────────────────────────────────────────────
 EVENTSTREAM_CHANNELMANAGER_CLASS = "cmlmanager.live.channels.PermissionChannelManager"
 # Channel (the part before the first dot) → the permission that a reader needs.
@@ -229,6 +247,7 @@ LIVE_CHANNELS = {
     "operation": "workers.view_worker",
     "operations": "workers.view_worker",
     "alerts": "workers.view_worker",
+    "notifications": "workers.view_notificationtarget",
 }
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
@@ -257,6 +276,8 @@ CELERY_BEAT_SCHEDULE = {
     "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},
+    "notifications": {"task": "workers.send_notifications", "schedule": 1, "options": {"expires": 5}},
+    "deliveries": {"task": "workers.prune_deliveries", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }
 

@@ -84,6 +84,31 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("GET", "alerts/thresholds/", {}, ADMIN_ONLY),
     ("POST", "alerts/thresholds/", {}, (IN, 403, 403, 403, 302)),
     ("POST", "alerts/thresholds/mute/", {}, (IN, 403, 403, 403, 422)),
+    ("GET", "notifications/", {}, ADMIN_ONLY),
+    ("GET", "notifications/new/", {}, ADMIN_ONLY),
+    ("POST", "notifications/new/", {}, (IN, 403, 403, 403, 422)),
+    ("GET", "notifications/<uuid:target_id>/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("GET", "notifications/<uuid:target_id>/edit/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("POST", "notifications/<uuid:target_id>/edit/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("GET", "notifications/<uuid:target_id>/delete/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("POST", "notifications/<uuid:target_id>/delete/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("POST", "notifications/<uuid:target_id>/switch/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("POST", "notifications/<uuid:target_id>/test/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("POST", "notifications/<uuid:target_id>/secret/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    ("GET", "notifications/<uuid:target_id>/secret/", {"target_id": "worker"}, (IN, 403, 405, 405, 405)),
+    ("POST", "notifications/<uuid:target_id>/rotate/", {"target_id": "worker"}, (IN, 403, 403, 403, 404)),
+    (
+        "GET",
+        "notifications/<uuid:target_id>/deliveries/<int:delivery_id>/",
+        {"target_id": "worker", "delivery_id": "1"},
+        (IN, 403, 403, 403, 404),
+    ),
+    (
+        "POST",
+        "notifications/<uuid:target_id>/deliveries/<int:delivery_id>/again/",
+        {"target_id": "worker", "delivery_id": "1"},
+        (IN, 403, 403, 403, 404),
+    ),
     ("GET", "audit/", {}, ADMIN_ONLY),
     ("POST", "audit/", {}, (IN, 403, 405, 405, 405)),
     ("GET", "audit/export.csv", {}, ADMIN_ONLY),
@@ -109,6 +134,8 @@ for model, may_change in (
     ("workers/worker", False),
     ("workers/event", False),
     ("workers/operation", False),
+    ("workers/notificationtarget", False),
+    ("workers/delivery", False),
     ("workers/regioncheck", False),
     ("workers/alert", False),
     ("workers/alertthreshold", False),
@@ -182,7 +209,7 @@ def test_who_may(
     worker = make_worker()
     address = "/" + route
     for name, value in arguments.items():
-        for placeholder in (f"<uuid:{name}>", f"<path:{name}>", f"<{name}>"):
+        for placeholder in (f"<uuid:{name}>", f"<int:{name}>", f"<path:{name}>", f"<{name}>"):
             address = address.replace(placeholder, str(worker.pk) if value == "worker" else value)
 
     answers = {person: browser.generic(method, address) for person, browser in browsers.items()}

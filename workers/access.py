@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 
 from accounts.requests import PersonalRequest
-from workers.models import Worker
+from workers.models import NotificationTarget, Worker
 
 
 def worker_to_see(request: PersonalRequest, worker_id: uuid.UUID) -> Worker:
@@ -22,3 +22,10 @@ def worker_to_act_on(request: PersonalRequest, worker_id: uuid.UUID, permission:
     if not request.user.has_perm(permission):
         raise PermissionDenied
     return worker
+
+
+def target_to_act_on(request: PersonalRequest, target_id: uuid.UUID, permission: str) -> NotificationTarget:
+    """The notification target when the person holds `permission`. Who may see none gets 403 for any, so that nobody learns which exist."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    return get_object_or_404(NotificationTarget, pk=target_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from workers.models import Alert, AlertMute, AlertThreshold, Event, Operation, RegionCheck, Worker
+from workers.models import Alert, AlertMute, AlertThreshold, Delivery, Event, NotificationTarget, Operation, RegionCheck, Worker
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -102,3 +102,21 @@ class AlertMuteAdmin(ReadOnlyAdmin):
     search_fields = ("worker__name", "muted_name", "reason")
     list_select_related = ("worker", "muted_by")
     ordering = ("-muted_at", "-id")
+
+
+@admin.register(NotificationTarget)
+class NotificationTargetAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "enabled", "minimum", "failing_since", "failing_reason", "succeeded_at")
+    list_filter = ("kind", "enabled", "minimum")
+    search_fields = ("name",)
+    exclude = ("address_encrypted", "secret_encrypted", "previous_secret_encrypted", "recipients")
+    ordering = ("name",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "target", "type", "severity", "title", "state", "attempts", "status", "due_at", "sentence")
+    list_filter = ("state", "severity", "type")
+    search_fields = ("title", "=event_id")
+    list_select_related = ("target",)
+    ordering = ("-id",)

@@ -191,6 +191,9 @@ class EventKind(TextChoices):
     ALERT_LINES = "alert.lines", "Alert thresholds"
     ALERT_MUTED = "alert.muted", "Alerts muted"
     ALERT_UNMUTED = "alert.unmuted", "Alerts heard again"
+    NOTIFICATION = "notification.target", "Notifications"
+    NOTIFICATION_FAILING = "notification.failing", "Notifications fail"
+    NOTIFICATION_WELL = "notification.well", "Notifications work again"
 
 
 class OperationKind(TextChoices):

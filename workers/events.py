@@ -29,6 +29,8 @@ ALERTS = "alerts"
 BELL = "alerts.bell"  # what nobody has acknowledged: for the header of every page
 ALERTS_CHANGED = "alerts.changed"  # some came, changed or went: lists read themselves again
 HEARTBEAT = "heartbeat"
+NOTIFICATIONS = "notifications"
+NOTIFICATIONS_CHANGED = "notifications.changed"  # a target or a delivery did: the pages about them read themselves again
 
 
 def _after_commit(function: partial[None]) -> None:
@@ -125,3 +127,8 @@ def _send_checked(data: dict[str, object]) -> None:
 def announce_heartbeat(*, at: datetime) -> None:
     """The whole path works: beat, worker, Redis, stream, page."""
     publish([Message(channel="live", type=HEARTBEAT, data=json.dumps({"at": at.isoformat()}))])
+
+
+def announce_notifications() -> None:
+    """A notification target or a delivery changed."""
+    _after_commit(partial(publish, [Message(channel=NOTIFICATIONS, type=NOTIFICATIONS_CHANGED, data="")]))

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from workers.services import cml_refresh, discovery, fleet_refresh, metrics_refresh, pulse, reconcile, retention, rollup
 from workers.services.alerts import evaluation
+from workers.services.notifications import sending, upkeep
 from workers.services.operations import engine, sweep
 
 
@@ -78,3 +79,15 @@ def roll_up_samples(**kwargs: Any) -> None:
 def prune_samples(**kwargs: Any) -> None:
     """Delete samples that are past their time."""
     retention.prune_samples(now=timezone.now())
+
+
+@shared_task(name="workers.send_notifications", soft_time_limit=60, time_limit=90)
+def send_notifications(**kwargs: Any) -> None:
+    """Send the notices that are due."""
+    sending.send_due(now=timezone.now())
+
+
+@shared_task(name="workers.prune_deliveries", soft_time_limit=600, time_limit=660)
+def prune_deliveries(**kwargs: Any) -> None:
+    """Delete deliveries that are past their time."""
+    upkeep.prune(now=timezone.now())

@@ -159,6 +159,10 @@ def environment(var: Path, addresses: Addresses, environ: Mapping[str, str]) -> 
         "AWS_CONFIG_FILE": nothing,
         "AWS_SHARED_CREDENTIALS_FILE": nothing,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Receivers of webhooks, too, are on this machine; mail is off, whatever the shell says.
+        "PORTAL_URL": addresses.url,
+        "NOTIFY_PRIVATE_NETWORKS": "1",
+        "NOTIFY_LOOPBACK": "1",
         "CML_PORT": str(addresses.cml),
         "CML_USERNAME": CML_USERNAME,
         "CML_PASSWORD": CML_PASSWORD,

@@ -1,8 +1,9 @@
-"""The fleet: workers, what happened to them, what was asked of them, what they used, and what is wrong with them."""
+"""The fleet: workers, what happened to them, what was asked of them, what they used, what is wrong with them, and who is told."""
 
 from workers.models.alert import Alert, AlertQuerySet
 from workers.models.alert_threshold import AlertMute, AlertThreshold
 from workers.models.event import Event
+from workers.models.notification import Delivery, NotificationTarget
 from workers.models.operation import Operation, OperationQuerySet
 from workers.models.region import RegionCheck
 from workers.models.sample import FIGURES, HistoryMark, HourlySample, Sample
@@ -15,9 +16,11 @@ __all__ = [
     "AlertMute",
     "AlertQuerySet",
     "AlertThreshold",
+    "Delivery",
     "Event",
     "HistoryMark",
     "HourlySample",
+    "NotificationTarget",
     "Operation",
     "OperationQuerySet",
     "RegionCheck",
