@@ -166,6 +166,7 @@ class EventKind(TextChoices):
     MONITORING = "worker.monitoring", "Detailed monitoring"
     ASKED = "operation.asked", "Asked"
     ENDED = "operation.ended", "Ended"
+    SEAT = "worker.seat", "Licence seat"
 
 
 class OperationKind(TextChoices):
@@ -178,6 +179,10 @@ class OperationKind(TextChoices):
     TAG = "tag", "Change tags"
     MONITOR = "monitor", "Detailed monitoring"
     LOOK = "look", "Look in EC2"
+    REGISTER = "register", "Register licence"
+    RENEW = "renew", "Renew licence"
+    DEREGISTER = "deregister", "Deregister licence"
+    LICENSE = "license", "Change licence"
 
     @property
     def doing(self) -> str:
@@ -193,6 +198,10 @@ _DOING = {
     OperationKind.TAG: "Changing tags",
     OperationKind.MONITOR: "Changing monitoring",
     OperationKind.LOOK: "Looking",
+    OperationKind.REGISTER: "Registering",
+    OperationKind.RENEW: "Renewing the licence of",
+    OperationKind.DEREGISTER: "Deregistering",
+    OperationKind.LICENSE: "Changing the licence of",
 }
 
 
