@@ -249,6 +249,7 @@ CELERY_BEAT_SCHEDULE = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
+    "license_tokens": {"task": "workers.sweep_license_tokens", "schedule": 60, "options": {"expires": 60}},
     "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},

@@ -16,6 +16,9 @@ HOLDS_SEAT = frozenset(
     }
 )
 
+# The same in CML's own words, which say more: an expired evaluation, for one, never took a seat.
+REGISTRATION_HOLDS_SEAT = frozenset({"COMPLETED", "EXPIRED", "IN_PROGRESS"})
+
 
 class SeatDoubt(TextChoices):
     """Why nobody can say whether a seat is free again."""

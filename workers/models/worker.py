@@ -14,7 +14,7 @@ from django.urls import reverse
 from workers import choices
 from workers.choices import Attention, LicenseState, MachineState, ServiceState
 from workers.endpoints import validate_endpoint
-from workers.license_choices import HOLDS_SEAT
+from workers.license_choices import HOLDS_SEAT, REGISTRATION_HOLDS_SEAT
 from workers.models.constraints import known, percent
 from workers.querysets import WorkerQuerySet
 
@@ -181,7 +181,8 @@ class Worker(models.Model):
     @property
     def holds_seat(self) -> bool:
         """Whether, as far as is known, this CML takes a seat of a smart account, running or not."""
-        return self.license_state in HOLDS_SEAT
+        registration = self.licensing.get("registration", {}).get("status", "").upper()
+        return registration in REGISTRATION_HOLDS_SEAT if registration else self.license_state in HOLDS_SEAT
 
     @property
     def row_id(self) -> str:

@@ -87,9 +87,11 @@ def close(worker: Worker, *, note: str, now: datetime, before: datetime | None =
             events.announce_licenses()
 
 
-def seen(worker: Worker, *, now: datetime, asked_at: datetime) -> None:
-    """CML was just read, asked at `asked_at`: a registered one uses its seat, which is then no longer in doubt."""
-    if worker.holds_seat and worker.licensing.get("registration", {}).get("status", "").upper() == "COMPLETED":
+@transaction.atomic
+def seen(worker_id: uuid.UUID, *, now: datetime, asked_at: datetime) -> None:
+    """CML was just read, asked not before `asked_at`: a registered one uses its seat, so what was in doubt before is not any more."""
+    worker = Worker.objects.filter(pk=worker_id, machine_state=MachineState.RUNNING).first()
+    if worker and worker.licensing.get("registration", {}).get("status", "").upper() == "COMPLETED":
         close(worker, note="Its CML is registered: the seat is in use.", now=now, before=asked_at)
 
 
