@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from workers.views import actions, audit, batches, bulk, creation, fleet, importing, life, operations, tags, worker
+from workers.views import (
+    actions,
+    audit,
+    batches,
+    bulk,
+    creation,
+    fleet,
+    importing,
+    license_books,
+    licenses,
+    life,
+    operations,
+    tags,
+    worker,
+)
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -25,6 +39,13 @@ urlpatterns = [
     path("workers/<uuid:worker_id>/tags/", tags.worker_tags, name="worker-tags"),
     path("workers/<uuid:worker_id>/monitoring/", life.worker_monitoring, name="worker-monitoring"),
     path("workers/<uuid:worker_id>/delete/", life.worker_delete, name="worker-delete"),
+    path("workers/<uuid:worker_id>/license/", licenses.worker_license, name="worker-license"),
+    path("workers/<uuid:worker_id>/license/register/", licenses.worker_license_register, name="worker-license-register"),
+    path("workers/<uuid:worker_id>/license/renew/", licenses.worker_license_renew, name="worker-license-renew"),
+    path("workers/<uuid:worker_id>/license/deregister/", licenses.worker_license_deregister, name="worker-license-deregister"),
+    path("workers/<uuid:worker_id>/license/change/", licenses.worker_license_change, name="worker-license-change"),
+    path("licences/", license_books.licenses, name="licenses"),
+    path("licences/seats/<int:seat_id>/resolve/", license_books.seat_resolve, name="seat-resolve"),
     path("workers/bulk/", bulk.bulk, name="worker-bulk"),
     path("operations/", operations.operations, name="operations"),
     path("operations/<uuid:operation_id>/", operations.operation, name="operation"),

@@ -25,6 +25,7 @@ from workers.operation_listing import newest_of
 from workers.services import connection, on_demand
 from workers.views.actions import actions_of
 from workers.views.asker import asker
+from workers.views.licenses import panel
 from workers.views.operations import NEWEST
 
 TIMELINE = 12
@@ -43,7 +44,7 @@ def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     return render(
         request,
         "workers/worker.html",
-        context | actions_of(request, found) | _history(request, found) | _timeline(found, before=None),
+        context | actions_of(request, found) | panel(request, found) | _history(request, found) | _timeline(found, before=None),
     )
 
 

@@ -1,4 +1,4 @@
-"""Somebody asks for a change of a licence: the operation, and beside it what must not be in it."""
+"""Somebody asks for what concerns a licence: the operation, and beside it what must not be in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from workers.choices import LicenseState, OperationKind
+from workers.choices import EventKind, LicenseState, OperationKind
 from workers.models import Operation, Worker
 from workers.services.licenses import tokens
 from workers.services.operations import asking
@@ -23,4 +23,15 @@ def ask_registration(*, worker: Worker, token: str, reregister: bool, nodes: int
     with transaction.atomic():
         operation = asking.ask(kind=OperationKind.REGISTER, worker=worker, by=by, now=now, parameters=parameters)
         tokens.keep(operation=operation, token=token, now=now)
+    return operation
+
+
+def ask_termination(*, worker: Worker, give_up_seat: bool, seat_reason: str, by: Asker, now: datetime) -> Operation:
+    """Record a terminate; with `give_up_seat` it goes on when the licence cannot be given back, and the audit says why. Raises UnableToAsk."""
+    parameters = {"give_up_seat": True, "seat_reason": seat_reason.strip()[:500]} if give_up_seat else None
+    with transaction.atomic():
+        operation = asking.ask(kind=OperationKind.TERMINATE, worker=worker, by=by, now=now, parameters=parameters)
+        if give_up_seat:
+            words = "May stay taken: asked to terminate even if the licence cannot be given back"
+            asking.note(operation, EventKind.SEAT, worker, now=now, after=words, detail=seat_reason)
     return operation

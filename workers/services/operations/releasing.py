@@ -10,20 +10,16 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from workers.choices import MachineState
 from workers.clients import cml
 from workers.license_choices import SeatDoubt
 from workers.models import Operation
 from workers.services.licenses import details, seats
-from workers.services.operations import asking, licensing
-from workers.services.operations.rules import LICENSING
+from workers.services.operations import asking, licensing, rules
 from workers.services.operations.steps import Done, Outcome, Stopped, Task, Wait
 
 POLL = 3  # seconds between looks at what still runs
 LABS_WITHIN = timedelta(minutes=5)
 LABS_WITHIN_GIVEN_UP = timedelta(minutes=1)  # when the terminate goes on in any case
-_ASKABLE = {MachineState.RUNNING}
-_LATER = {MachineState.PENDING, MachineState.STOPPING, MachineState.STOPPED}  # could be asked if it were started
 
 
 # ── An operation of its own ────────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +108,9 @@ def _gate(task: Task) -> Outcome | None:
         return Done("The licence is released already.")
     if not worker.holds_seat:
         return Done("No licence is registered on it.")
-    if worker.machine in _LATER:
+    if not rules.seat_is_at_stake(worker):
+        return Done("There is no machine that could be asked.")
+    if not rules.can_give_back(worker):
         state = worker.machine.label.lower()
         if _gives_up(task):
             task.operation.result |= {"doubt": SeatDoubt.STOPPED.value}
@@ -122,9 +120,7 @@ def _gate(task: Task) -> Outcome | None:
             "or terminate it and say that its seat may stay taken.",
             nothing_done=True,
         )
-    if worker.machine not in _ASKABLE:
-        return Done("There is no machine that could be asked.")
-    other = Operation.objects.in_flight().filter(worker=worker, kind__in=LICENSING).first()
+    other = Operation.objects.in_flight().filter(worker=worker, kind__in=rules.LICENSING).first()
     return Wait(POLL, f"{other.doing} is on its way.") if other else None
 
 

@@ -79,6 +79,16 @@ def _licensing_ruling(worker: Worker) -> Ruling:
     return Ruling(Verdict.ACT)
 
 
+def seat_is_at_stake(worker: Worker) -> bool:
+    """Whether terminating `worker` would take a seat with it, unless CML gives it back before."""
+    return worker.holds_seat and worker.machine in {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED}
+
+
+def can_give_back(worker: Worker) -> bool:
+    """Whether its CML can be asked to."""
+    return worker.machine == _S.RUNNING
+
+
 def may_delete_record(worker: Worker, *, keep_instance: bool) -> Ruling:
     """Whether the row may go: nothing is behind it, or the person says that the instance is to be kept running unmanaged."""
     if worker.machine in {_S.TERMINATED, _S.FAILED, _S.LOST}:
