@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,22 @@ from enum import Enum
 from typing import Any
 
 from workers.clients.cml.reading import flag, integer, mapping, moment, sequence, text
+
+
+_QUOTED_TOKEN = re.compile(r"""(token\s+)(["'])[^"']+\2""", re.IGNORECASE)
+_LONG_WORD = re.compile(r"[a-zA-Z0-9+/%=-]{24,}")
+_LONGEST = 1000
+
+
+def _words(value: Any) -> str:
+    """Text about a registration, less the token, which Cisco's refusals quote ("The token 'NDEx…' is not valid.")."""
+    return _LONG_WORD.sub(_hidden, _QUOTED_TOKEN.sub(r"\1[hidden]", text(value)[:_LONGEST]))
+
+
+def _hidden(word: re.Match[str]) -> str:
+    """Tokens have capital and small letters and digits; UUIDs and the paths of addresses have not."""
+    has = [any(map(kind, word[0])) for kind in (str.isupper, str.islower, str.isdigit)]
+    return "[hidden]" if all(has) else word[0]
 
 
 class Deregistration(Enum):
@@ -55,7 +72,7 @@ class LicensingFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class LicensingAttempts:
-    """When CML last did, last tried and will next try a registration or renewal, and its free texts about it."""
+    """When CML last did, last tried and will next try a registration or renewal, and its free texts about it, without the token that they may quote."""
 
     succeeded_at: datetime | None = None
     attempted_at: datetime | None = None
@@ -71,9 +88,9 @@ class LicensingAttempts:
             succeeded_at=moment(attempts.get("succeeded")),
             attempted_at=moment(attempts.get("attempted")),
             scheduled_at=moment(attempts.get("scheduled")),
-            status=text(attempts.get("status")),
-            failure=text(attempts.get("failure")),
-            success=text(attempts.get("success")),
+            status=_words(attempts.get("status")),
+            failure=_words(attempts.get("failure")),
+            success=_words(attempts.get("success")),
         )
 
 
