@@ -65,6 +65,19 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("POST", "workers/<uuid:worker_id>/monitoring/", {"worker_id": "worker"}, (IN, 403, 403, 403, 302)),
     ("GET", "workers/<uuid:worker_id>/delete/", {"worker_id": "worker"}, ADMIN_ONLY),
     ("POST", "workers/<uuid:worker_id>/delete/", {"worker_id": "worker"}, (IN, 403, 403, 403, 422)),
+    ("GET", "workers/<uuid:worker_id>/license/", {"worker_id": "worker"}, (IN, 403, 302, 302, 302)),
+    ("GET", "workers/<uuid:worker_id>/license/register/", {"worker_id": "worker"}, ADMIN_ONLY),
+    ("POST", "workers/<uuid:worker_id>/license/register/", {"worker_id": "worker"}, (IN, 403, 403, 403, 422)),
+    ("GET", "workers/<uuid:worker_id>/license/renew/", {"worker_id": "worker"}, ADMIN_ONLY),
+    ("POST", "workers/<uuid:worker_id>/license/renew/", {"worker_id": "worker"}, (IN, 403, 403, 403, 422)),
+    ("GET", "workers/<uuid:worker_id>/license/deregister/", {"worker_id": "worker"}, ADMIN_ONLY),
+    ("POST", "workers/<uuid:worker_id>/license/deregister/", {"worker_id": "worker"}, (IN, 403, 403, 403, 302)),
+    ("GET", "workers/<uuid:worker_id>/license/change/", {"worker_id": "worker"}, ADMIN_ONLY),
+    ("POST", "workers/<uuid:worker_id>/license/change/", {"worker_id": "worker"}, (IN, 403, 403, 403, 422)),
+    ("GET", "licences/", {}, SEEN),
+    ("POST", "licences/", {}, (IN, 403, 405, 405, 405)),
+    ("GET", "licences/seats/<int:seat_id>/resolve/", {"seat_id": "0"}, (IN, 403, 403, 403, 404)),
+    ("POST", "licences/seats/<int:seat_id>/resolve/", {"seat_id": "0"}, (IN, 403, 403, 403, 404)),
     ("POST", "workers/bulk/", {}, (IN, 403, 403, 302, 302)),
     ("GET", "workers/<uuid:worker_id>/operations/", {"worker_id": "worker"}, SEEN),
     ("GET", "operations/", {}, SEEN),
@@ -165,7 +178,7 @@ def test_who_may(
     worker = make_worker()
     address = "/" + route
     for name, value in arguments.items():
-        for placeholder in (f"<uuid:{name}>", f"<path:{name}>", f"<{name}>"):
+        for placeholder in (f"<uuid:{name}>", f"<path:{name}>", f"<int:{name}>", f"<{name}>"):
             address = address.replace(placeholder, str(worker.pk) if value == "worker" else value)
 
     answers = {person: browser.generic(method, address) for person, browser in browsers.items()}

@@ -69,7 +69,7 @@ class LicensesQuery:
             q=words(data, "q"),
             states=chosen(data, "state", LicenseState.values),
             account=None if account is None else account.replace("\0", "")[:255],
-            virtual=data["virtual"].replace("\0", "")[:255] if account is not None and "virtual" in data else None,
+            virtual=data.get("virtual", "").replace("\0", "")[:255] if account is not None and "virtual" in data else None,
             resolved=data.get("seats") == "resolved",
             sort=key if key in COLUMNS else "",
             descending=sort.startswith("-") and key in COLUMNS,

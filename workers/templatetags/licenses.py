@@ -42,7 +42,7 @@ def of_max(in_use: object, most: object, label: str) -> SafeString:
 
 
 @register.simple_tag
-def ends(at: datetime | None) -> SafeString:
+def expiry(at: datetime | None) -> SafeString:
     """A day with how far it is: "26 Aug 2026, in 270 days". For pages: it does not tick."""
     if not at:
         return format_html('<span class="nothing">{}</span>', NOTHING)
