@@ -52,7 +52,9 @@ class DemoWorker:
     `state` is the EC2 state it shows after the first start; a transitional one settles after `settles_after` seconds.
     `cpus`, `memory_gib`, `disk_gib` size the simulated CML server; `base_load` is its CPU percentage with no node running.
     `fault` names a fault that the CML server shows from the start: "" (none), "degraded" (health not valid),
-    "refused" (its password is not the portal's), "unlicensed", "out_of_compliance" or "silent" (running, but nothing answers on its address).
+    "refused" (its password is not the portal's), "unlicensed", "evaluation", "expiring" (its authorization, within days),
+    "out_of_compliance", "no_kvm" (no hardware virtualisation) or "silent" (running, but nothing answers on its address).
+    `computes` are its compute hosts, which share its hardware.
     """
 
     name: str
@@ -67,6 +69,7 @@ class DemoWorker:
     disk_gib: int = 256
     base_load: float = 3
     fault: str = ""
+    computes: int = 1
     tags: dict[str, str] = field(default_factory=dict)
     labs: tuple[DemoLab, ...] = ()
 
