@@ -199,9 +199,9 @@ _DOING = {
     OperationKind.MONITOR: "Changing monitoring",
     OperationKind.LOOK: "Looking",
     OperationKind.REGISTER: "Registering",
-    OperationKind.RENEW: "Renewing the licence of",
+    OperationKind.RENEW: "Renewing",
     OperationKind.DEREGISTER: "Deregistering",
-    OperationKind.LICENSE: "Changing the licence of",
+    OperationKind.LICENSE: "Changing licence",
 }
 
 

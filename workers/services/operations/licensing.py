@@ -134,7 +134,7 @@ def renew(task: Task) -> Outcome:
     """Have CML ask Cisco now."""
     up(task)
     what = RenewWhat(task.operation.parameters["what"])
-    if task.operation.result.get("sent_at") and _has_moved(task, task.cml.licensing(), what.value):
+    if task.operation.result.get("sent_at") and _has_moved(task, task.cml.licensing(), _renewal(what)):
         return Done("CML had begun already.")
     registration = what == RenewWhat.REGISTRATION
     send(task, task.cml.renew_registration if registration else task.cml.renew_authorization)
@@ -149,7 +149,7 @@ def wait_renewed(task: Task) -> Outcome:
     keep(task, found)
     before = task.operation.result["before"]
     times = found.renew_time if what == RenewWhat.REGISTRATION else found.authorization_renew_time
-    if not _has_moved(task, found, what.value):
+    if not _has_moved(task, found, _renewal(what)):
         return _still(task, found, f"CML on {worker} shows no renewal after {_minutes(ENDED_WITHIN)}.")
     if failure := _failure(times):
         raise Stopped(f"The {what.label.lower()} of {worker} was not renewed. CML says: {words_of(found)}: {failure}.")
@@ -249,13 +249,22 @@ def _marks(found: cml.Licensing) -> dict[str, Any]:
     """What tells a later reading from this one."""
     return {
         "authorization": found.authorization_status,
-        REGISTER: [found.registration_status, _time(found.register_time.attempted_at)],
-        RenewWhat.REGISTRATION.value: [_time(found.renew_time.attempted_at), _time(found.registration_expires_at)],
-        RenewWhat.AUTHORIZATION.value: [
-            _time(found.authorization_renew_time.attempted_at),
+        REGISTER: [found.registration_status, *_attempt(found.register_time)],
+        _renewal(RenewWhat.REGISTRATION): [*_attempt(found.renew_time), _time(found.registration_expires_at)],
+        _renewal(RenewWhat.AUTHORIZATION): [
+            *_attempt(found.authorization_renew_time),
             _time(found.authorization_expires_at),
         ],
     }
+
+
+def _renewal(what: RenewWhat) -> str:
+    return f"renew_{what.value}"
+
+
+def _attempt(times: cml.LicensingAttempts) -> list[str]:
+    # CML's times have whole seconds: two attempts in one differ by what came of them.
+    return [_time(times.attempted_at), _failure(times)]
 
 
 def _has_moved(task: Task, found: cml.Licensing, name: str) -> bool:
