@@ -273,6 +273,7 @@ CELERY_BEAT_SCHEDULE = {
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
     "alerts": {"task": "workers.evaluate_alerts", "schedule": ALERT_INTERVAL, "options": {"expires": ALERT_INTERVAL}},
+    "license_tokens": {"task": "workers.sweep_license_tokens", "schedule": 60, "options": {"expires": 60}},
     "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},

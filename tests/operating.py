@@ -25,9 +25,9 @@ def by(person: User, address: str = "192.0.2.9") -> asking.Asker:
 
 def worker_of(instance_id: str, state: str = "running", **overrides: object) -> Worker:
     service = "ready" if state == "running" else "unknown"
-    worker = make_worker(
-        **({"instance_id": instance_id, "machine_state": state, "service_state": service, "name": "w"} | overrides)
-    )
+    # Without a licence: what a seat adds to a terminate is tested in test_license_terminate.
+    fields = {"instance_id": instance_id, "machine_state": state, "service_state": service, "license_state": "unregistered"}
+    worker = make_worker(**(fields | {"name": "w"} | overrides))
     Worker.objects.filter(pk=worker.pk).update(created_at=timezone.now() - timedelta(hours=1))
     return worker
 

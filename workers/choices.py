@@ -194,6 +194,7 @@ class EventKind(TextChoices):
     NOTIFICATION = "notification.target", "Notifications"
     NOTIFICATION_FAILING = "notification.failing", "Notifications fail"
     NOTIFICATION_WELL = "notification.well", "Notifications work again"
+    SEAT = "worker.seat", "Licence seat"
 
 
 class OperationKind(TextChoices):
@@ -206,6 +207,10 @@ class OperationKind(TextChoices):
     TAG = "tag", "Change tags"
     MONITOR = "monitor", "Detailed monitoring"
     LOOK = "look", "Look in EC2"
+    REGISTER = "register", "Register licence"
+    RENEW = "renew", "Renew licence"
+    DEREGISTER = "deregister", "Deregister licence"
+    LICENSE = "license", "Change licence"
 
     @property
     def doing(self) -> str:
@@ -221,6 +226,10 @@ _DOING = {
     OperationKind.TAG: "Changing tags",
     OperationKind.MONITOR: "Changing monitoring",
     OperationKind.LOOK: "Looking",
+    OperationKind.REGISTER: "Registering",
+    OperationKind.RENEW: "Renewing",
+    OperationKind.DEREGISTER: "Deregistering",
+    OperationKind.LICENSE: "Changing licence",
 }
 
 

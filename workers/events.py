@@ -22,6 +22,7 @@ from workers.models import Alert, Operation, Worker
 FLEET = "fleet"
 COUNTS = "fleet.counts"  # states moved: new numbers for the tiles
 CHANGED = "fleet.changed"  # rows came or went, or AWS stopped or began answering: read the table again
+LICENSES_CHANGED = "licenses.changed"  # a seat came into doubt or out of it: the licences page reads itself again
 OPERATIONS = "operations"
 OPERATIONS_CHANGED = "operations.changed"  # one came, went on or ended: lists read themselves again
 CHECKED = "checked"  # knowledge is young again though nothing changed
@@ -108,6 +109,11 @@ def _send_bell() -> None:
 def announce_membership() -> None:
     """Rows came or went, or a region's banner did: pages read their table again."""
     _after_commit(partial(publish, [Message(channel=FLEET, type=CHANGED, data="")]))
+
+
+def announce_licenses() -> None:
+    """Something of the licence books moved: pages that show them read them again."""
+    _after_commit(partial(publish, [Message(channel=FLEET, type=LICENSES_CHANGED, data="")]))
 
 
 def announce_region_checked(*, region: str, at: datetime) -> None:

@@ -21,17 +21,48 @@ class ReasonForm(forms.Form):
 
 
 class TerminateForm(ReasonForm):
-    """The worker's name typed, as a lock against the wrong tab."""
+    """The worker's name typed, as a lock against the wrong tab; and, when its CML holds a seat, what is to become of that."""
 
     name = forms.CharField(
         max_length=255, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"})
     )
-    field_order = ["name", "reason"]
+    give_up_seat = forms.BooleanField(
+        label="Terminate even if the licence cannot be given back",
+        required=False,
+        help_text="Its seat may then stay taken in Cisco’s account; it is listed as doubtful under Licences.",
+    )
+    seat_reason = forms.CharField(
+        label="Why that is acceptable",
+        required=False,
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Goes into the audit.",
+    )
+    field_order = ["give_up_seat", "seat_reason", "name", "reason"]
 
-    def __init__(self, worker: Worker, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, worker: Worker, *args: Any, seat_at_stake: bool = False, can_give_back: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.worker = worker
+        self.can_give_back = can_give_back
         self.fields["name"].label = f"Type {worker} to confirm"
+        if not seat_at_stake:
+            del self.fields["give_up_seat"], self.fields["seat_reason"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "give_up_seat" not in self.fields:
+            return cleaned
+        if not cleaned.get("give_up_seat") and not self.can_give_back:
+            state = self.worker.machine.label.lower()
+            self.add_error(
+                "give_up_seat",
+                f"{self.worker} is {state}, so its CML cannot give the licence back: start it first, or tick this.",
+            )
+        if cleaned.get("give_up_seat") and not cleaned.get("seat_reason", "").strip():
+            self.add_error("seat_reason", "Say why: it goes into the audit.")
+        return cleaned
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from workers.services import cml_refresh, discovery, fleet_refresh, metrics_refresh, pulse, reconcile, retention, rollup
 from workers.services.alerts import evaluation
+from workers.services.licenses import tokens
 from workers.services.notifications import sending, upkeep
 from workers.services.operations import engine, sweep
 
@@ -43,6 +44,12 @@ def run_operation(*, operation_id: str, **kwargs: Any) -> None:
 def sweep_operations(**kwargs: Any) -> None:
     """Queue what is due and in nobody's hands."""
     sweep.sweep(now=timezone.now())
+
+
+@shared_task(name="workers.sweep_license_tokens", soft_time_limit=20, time_limit=30)
+def sweep_license_tokens(**kwargs: Any) -> None:
+    """Delete registration tokens that nobody needs any more."""
+    tokens.sweep(now=timezone.now())
 
 
 @shared_task(name="workers.reconcile", soft_time_limit=60, time_limit=90)

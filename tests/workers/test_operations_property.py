@@ -98,7 +98,12 @@ class Fleet(RuleBasedStateMachine):
             self.ec2.machines[instance_id] = Machine(state, {"Name": f"w{number}"})
             service = "ready" if state == "running" else "unknown"
             worker = make_worker(
-                name=f"w{number}", region=REGION, instance_id=instance_id, machine_state=state, service_state=service
+                name=f"w{number}",
+                region=REGION,
+                instance_id=instance_id,
+                machine_state=state,
+                service_state=service,
+                license_state="unregistered",  # no CML is there to give a seat back
             )
             Worker.objects.filter(pk=worker.pk).update(created_at=self.clock.moment - timedelta(hours=1))
             self.workers.append(worker)

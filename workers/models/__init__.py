@@ -3,6 +3,7 @@
 from workers.models.alert import Alert, AlertQuerySet
 from workers.models.alert_threshold import AlertMute, AlertThreshold
 from workers.models.event import Event
+from workers.models.license import DoubtfulSeat, LicenseToken
 from workers.models.notification import Delivery, NotificationTarget
 from workers.models.operation import Operation, OperationQuerySet
 from workers.models.region import RegionCheck
@@ -17,9 +18,11 @@ __all__ = [
     "AlertQuerySet",
     "AlertThreshold",
     "Delivery",
+    "DoubtfulSeat",
     "Event",
     "HistoryMark",
     "HourlySample",
+    "LicenseToken",
     "NotificationTarget",
     "Operation",
     "OperationQuerySet",

@@ -14,6 +14,7 @@ from django.urls import reverse
 from workers import choices
 from workers.choices import Attention, CheckResult, LicenseState, MachineState, ServiceState
 from workers.endpoints import validate_endpoint
+from workers.license_choices import HOLDS_SEAT, REGISTRATION_HOLDS_SEAT
 from workers.models.constraints import known, percent
 from workers.querysets import WorkerQuerySet
 
@@ -71,6 +72,10 @@ class Worker(models.Model):
     service_state_since = models.DateTimeField(db_default=Now())
     license_state = models.CharField(max_length=20, choices=LicenseState, default=LicenseState.UNKNOWN)
     license_text = models.CharField(max_length=255, blank=True, default="")
+    license_expires_at = models.DateTimeField(null=True, blank=True)  # the registration
+    authorization_expires_at = models.DateTimeField(null=True, blank=True)
+    smart_account = models.CharField(max_length=255, blank=True, default="")
+    virtual_account = models.CharField(max_length=255, blank=True, default="")
     attention = models.GeneratedField(expression=ATTENTION, output_field=models.CharField(max_length=1), db_persist=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -88,6 +93,16 @@ class Worker(models.Model):
     health = models.JSONField(
         default=dict, blank=True
     )  # {"computes": [{hostname, valid, admission_state, checks}], "controller": {…}}
+    # {"registration": {status, register_time, renew_time}, "authorization": {status, renew_time}, "features": [{id, name, status, in_use,
+    # min, max}], "transport", "udi", "product", "is_enterprise", "reservation_mode"}; {} until CML told it. See services/licenses/details.
+    licensing = models.JSONField(default=dict, blank=True)
+    license_read_at = models.DateTimeField(null=True, blank=True)  # when CML last told the above; moves silently
+    seats_in_use = models.PositiveIntegerField(null=True, blank=True)  # of the base licence
+    seats_max = models.PositiveIntegerField(null=True, blank=True)
+    license_nodes_in_use = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # of the node count licence: asked for, not running
+    license_nodes_max = models.PositiveIntegerField(null=True, blank=True)
     computes = models.JSONField(default=list, blank=True)  # [{hostname, is_controller, cpu_count, …}] of system_stats
     cpu = models.FloatField(null=True, blank=True)
     cpu_source = models.CharField(max_length=12, choices=choices.UsageSource, blank=True, default="")
@@ -144,6 +159,7 @@ class Worker(models.Model):
         ]
         indexes = [
             models.Index(fields=["attention", "name", "id"], name="worker_worst_first"),  # the fleet page's default order
+            models.Index(fields=["smart_account", "virtual_account"], name="worker_of_account"),  # the licences page
             models.Index(fields=["machine_state", "cml_due_at"], name="worker_cml_due"),  # the CML refresh's claim
             models.Index(
                 fields=["region", "aws_due_at"], name="worker_aws_due"
@@ -174,6 +190,12 @@ class Worker(models.Model):
         if self.checks_failed is None:
             return None
         return CheckResult.FAILED if self.checks_failed else CheckResult.PASSED
+
+    @property
+    def holds_seat(self) -> bool:
+        """Whether, as far as is known, this CML takes a seat of a smart account, running or not."""
+        registration = self.licensing.get("registration", {}).get("status", "").upper()
+        return registration in REGISTRATION_HOLDS_SEAT if registration else self.license_state in HOLDS_SEAT
 
     @property
     def row_id(self) -> str:

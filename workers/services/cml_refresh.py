@@ -17,6 +17,7 @@ from workers.services import due, record
 from workers.services.alerts import evaluation
 from workers.services.cml_reading import Reading, read
 from workers.services.cml_story import fields_of, sample_of
+from workers.services.licenses import seats
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,15 @@ def refresh_cml(*, now: datetime) -> int:
     workers = due.claim_cml(limit=BATCH, interval=settings.CML_INTERVAL, now=now)
     if not workers:
         return 0
+    in_doubt = seats.in_doubt(worker.pk for worker in workers)
     pool = ThreadPoolExecutor(max_workers=min(PARALLEL, len(workers)), thread_name_prefix="cml")
     try:
         futures = {pool.submit(read, worker, labs=_labs_due(worker, now)): worker for worker in workers}
         for future in as_completed(futures):
-            _keep(futures[future], future.result())
+            worker, reading = futures[future], future.result()
+            _keep(worker, reading)
+            if worker.pk in in_doubt and reading.licensing:
+                seats.seen(worker.pk, now=timezone.now(), asked_at=now)
     finally:
         # When the task's time limit strikes, threads that still wait for a server must not hold the process.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -71,6 +76,8 @@ def _mark(worker: Worker, reading: Reading, *, now: datetime) -> None:
     marks: dict[str, datetime | None] = {"cml_checked_at": now, "refresh_asked_at": None}
     if reading.information:
         marks["cml_succeeded_at"] = now
+    if reading.licensing:
+        marks["license_read_at"] = now
     if reading.labs is not None:
         marks |= {"labs_succeeded_at": now, "labs_due_at": now + timedelta(seconds=settings.LABS_INTERVAL)}
     if worker.service_state == "starting" and worker.cml_due_at and worker.cml_due_at > now + timedelta(seconds=EAGER):

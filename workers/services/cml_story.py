@@ -10,6 +10,7 @@ from workers.choices import LicenseState, ServiceState, UsageSource
 from workers.clients import cml
 from workers.models import Sample, Worker
 from workers.services.cml_reading import Reading
+from workers.services.licenses import details
 from workers.services.usage import significant
 
 # How long a CML may take to answer for the first time after its machine came up. Metal takes 15–20 minutes.
@@ -32,7 +33,7 @@ def fields_of(worker: Worker, reading: Reading, *, now: datetime) -> dict[str, A
         fields["health"] = _health(reading.health)
     if reading.licensing:
         license_state, text = license_state_of(reading.licensing)
-        fields |= {"license_state": license_state.value, "license_text": text}
+        fields |= {"license_state": license_state.value, "license_text": text} | details.fields_of(reading.licensing)
     if reading.labs is not None:
         fields["labs_total"] = len(reading.labs)
         fields["labs_running"] = sum(lab.state == "STARTED" for lab in reading.labs)

@@ -18,6 +18,7 @@ from workers.models import Event, Operation, RegionCheck, Worker
 from workers.services import due, record, strays
 from workers.services.alerts import evaluation
 from workers.services.images import image_fields
+from workers.services.licenses import seats
 from workers.services.operations.rules import EXPECTED
 
 logger = logging.getLogger(__name__)
@@ -109,8 +110,10 @@ def _apply(region: str, reading: RegionReading, *, now: datetime) -> tuple[list[
                     if cause
                     else record.EC2
                 )
+                before = worker.machine_state
                 story = record.apply(worker, changes, actor=actor, now=now, detail=found.get("machine_state_reason", ""))
                 if story is not None and changes:
+                    seats.after_move(worker, before=before, actor=actor, now=now, operation=cause)
                     changed.append(worker.pk)
                     stories += record.credited(story, cause)
             Event.objects.bulk_create(stories)

@@ -19,6 +19,7 @@ from workers.choices import OperationKind
 from workers.life_forms import DeleteForm, ReasonForm, TerminateForm
 from workers.models import Worker
 from workers.services import records
+from workers.services.licenses import requests
 from workers.services.operations import asking, rules
 from workers.services.operations.asking import UnableToAsk
 from workers.services.operations.standing import on_its_way, standing
@@ -60,16 +61,23 @@ def worker_monitoring(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRes
 def worker_terminate(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """Say what would be lost, have the name typed, and ask for the end."""
     found = access.worker_to_act_on(request, worker_id, "workers.terminate_worker")
-    form = TerminateForm(found, request.POST if request.method == "POST" else None, auto_id="terminate_%s")
+    stake = {"seat_at_stake": rules.seat_is_at_stake(found), "can_give_back": rules.can_give_back(found)}
+    form = TerminateForm(found, request.POST if request.method == "POST" else None, auto_id="terminate_%s", **stake)
     if request.method == "POST" and form.is_valid():
         try:
-            by = asker(request, form.cleaned_data["reason"])
-            say_asked(request, asking.ask(kind=OperationKind.TERMINATE, worker=found, by=by, now=timezone.now()))
+            operation = requests.ask_termination(
+                worker=found,
+                give_up_seat=form.cleaned_data.get("give_up_seat", False),
+                seat_reason=form.cleaned_data.get("seat_reason", ""),
+                by=asker(request, form.cleaned_data["reason"]),
+                now=timezone.now(),
+            )
+            say_asked(request, operation)
         except UnableToAsk as refusal:
             say_refused(request, refusal)
         return leave_for(request, found.get_absolute_url())
     ruling = standing(OperationKind.TERMINATE, found, on_its_way([found])[found.pk])
-    context = {"worker": found, "form": form, "still_runs": still_runs(found), "why_not": ruling.sentence}
+    context = {"worker": found, "form": form, "still_runs": still_runs(found), "why_not": ruling.sentence} | stake
     return _confirm(request, "terminate", context, refused=bool(form.errors))
 
 

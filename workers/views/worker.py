@@ -26,6 +26,7 @@ from workers.services import connection, on_demand
 from workers.views.actions import actions_of
 from workers.views.asker import asker
 from workers.views.history import history_of
+from workers.views.licenses import panel
 from workers.views.operations import NEWEST
 
 TIMELINE = 12
@@ -46,7 +47,11 @@ def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     return render(
         request,
         "workers/worker.html",
-        context | actions_of(request, found) | history_of(request, found) | _timeline(found, before=None),
+        context
+        | actions_of(request, found)
+        | panel(request, found)
+        | history_of(request, found)
+        | _timeline(found, before=None),
     )
 
 

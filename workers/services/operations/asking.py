@@ -117,7 +117,8 @@ def actor_of(operation: Operation) -> Actor:
 
 
 def _make_way(kind: OperationKind, worker: Worker, by: Asker, *, now: datetime) -> None:
-    other = Operation.objects.in_flight().select_for_update().filter(worker=worker, slot=rules.SLOTS[kind]).first()
+    others = Operation.objects.in_flight().select_for_update().filter(worker=worker, slot__in=rules.slots_in_the_way(kind))
+    other = others.order_by("slot").first()
     if other is None:
         return
     legal = rules.ruling(kind, worker).verdict == rules.Verdict.ACT

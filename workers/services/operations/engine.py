@@ -17,14 +17,13 @@ from django.utils import timezone
 
 from workers import events
 from workers.choices import EventKind, OperationKind, OperationState, StepState
-from workers.clients import aws
+from workers.clients import aws, cml
 from workers.models import Operation, Worker
+from workers.services.licenses import tokens
 from workers.services.operations import asking, plans
-from workers.services.operations.steps import Finished, Outcome, Stopped, Task, Wait
+from workers.services.operations.steps import MAX_ATTEMPTS, Finished, Outcome, Stopped, Task, Wait
 
 logger = logging.getLogger(__name__)
-
-MAX_ATTEMPTS = 8  # of one step, for errors that may pass: about five minutes
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _perform(operation: Operation, step: dict[str, Any], lease: Lease) -> bool:
         operation.worker = Worker.objects.filter(pk=operation.worker_id).first()
     try:
         outcome: Outcome = plans.handler_of(operation, step)(Task(operation=operation, step=step, now=now))
-    except aws.AwsError as error:
+    except (aws.AwsError, cml.CmlError) as error:
         return _after_error(operation, step, lease, error)
     except Stopped as stopped:
         return _stop(operation, step, lease, stopped)
@@ -102,7 +101,7 @@ def _after(operation: Operation, step: dict[str, Any], lease: Lease, outcome: Ou
     return kept
 
 
-def _after_error(operation: Operation, step: dict[str, Any], lease: Lease, error: aws.AwsError) -> bool:
+def _after_error(operation: Operation, step: dict[str, Any], lease: Lease, error: aws.AwsError | cml.CmlError) -> bool:
     attempts = operation.attempts + 1
     step["detail"] = error.sentence[:500]
     if not error.retryable or attempts >= MAX_ATTEMPTS:
@@ -138,6 +137,7 @@ def _end(operation: Operation, lease: Lease, state: OperationState, sentence: st
     with transaction.atomic():
         if not lease.write(state=state, finished_at=now, lease_owner=None, lease_until=None, **fields):
             return False
+        tokens.forget(operation)
         worker = operation.worker
         if worker is not None:
             words = {"before": operation.get_kind_display(), "after": state.label, "detail": sentence}

@@ -11,6 +11,7 @@ from workers.choices import MachineState, ServiceState
 from workers.models import Event, Worker
 from workers.services import record
 from workers.services.fleet_refresh import silent, started
+from workers.services.licenses import seats
 from workers.services.operations import asking
 from workers.services.operations.steps import Done, Finished, Outcome, Stopped, Task, Wait
 
@@ -126,8 +127,11 @@ def moved(task: Task, state: MachineState) -> None:
     changes: dict[str, Any] = {"machine_state": state.value, "machine_state_reason": ""}
     changes |= started() if state == MachineState.RUNNING else silent()
     changes = record.differences(worker, changes)
-    story = record.apply(worker, changes, actor=asking.actor_of(task.operation), now=task.now)
+    before, actor = worker.machine_state, asking.actor_of(task.operation)
+    story = record.apply(worker, changes, actor=actor, now=task.now)
     Event.objects.bulk_create(record.credited(story or [], task.operation))
+    if story is not None:
+        seats.after_move(worker, before=before, actor=actor, now=task.now, operation=task.operation)
     Worker.objects.filter(pk=worker.pk).update(aws_due_at=task.now)
 
 

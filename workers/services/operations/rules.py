@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from workers.choices import MachineState, OperationKind
+from workers.choices import MachineState, OperationKind, ServiceState
 from workers.models import Worker
 
 
@@ -53,12 +53,40 @@ _WHY_STATE = {
 def ruling(kind: OperationKind, worker: Worker) -> Ruling:
     """Whether `kind` may be done with `worker` now."""
     state = worker.machine
+    if kind in LICENSING:
+        return _licensing_ruling(worker)
     if state in _LEGAL[kind]:
         return Ruling(Verdict.ACT)
     if state in _ALREADY.get(kind, ()):
         return Ruling(Verdict.ALREADY, f"{worker} is already {state.label.lower()}; there is nothing to do.")
     why = _WHY.get((kind, state)) or _WHY_STATE.get(state) or f"is {state.label.lower()}"
     return Ruling(Verdict.REFUSED, f"{worker} {why}.")
+
+
+# Asked of CML, not of EC2: legal when the machine runs and CML is up, with a fault too.
+LICENSING = frozenset({OperationKind.REGISTER, OperationKind.RENEW, OperationKind.DEREGISTER, OperationKind.LICENSE})
+
+
+def _licensing_ruling(worker: Worker) -> Ruling:
+    needs = "a licence is changed by CML itself, which must be ready"
+    if worker.machine != _S.RUNNING:
+        why = _WHY_STATE.get(worker.machine) or f"is {worker.machine.label.lower()}"
+        return Ruling(Verdict.REFUSED, f"{worker} {why}; {needs}.")
+    if worker.service not in {ServiceState.READY, ServiceState.DEGRADED}:
+        word = "has not been asked yet" if worker.service == ServiceState.UNKNOWN else f"is {worker.service.label.lower()}"
+        reason = " ".join(str(reason) for reason in worker.service_reasons[:1])
+        return Ruling(Verdict.REFUSED, f"{worker} runs, but its CML {word}; {needs}. {reason}".rstrip())
+    return Ruling(Verdict.ACT)
+
+
+def seat_is_at_stake(worker: Worker) -> bool:
+    """Whether terminating `worker` would take a seat with it, unless CML gives it back before."""
+    return worker.holds_seat and worker.machine in {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED}
+
+
+def can_give_back(worker: Worker) -> bool:
+    """Whether its CML can be asked to."""
+    return worker.machine == _S.RUNNING
 
 
 def may_delete_record(worker: Worker, *, keep_instance: bool) -> Ruling:
@@ -88,7 +116,17 @@ SLOTS = {
     OperationKind.TAG: "tags",
     OperationKind.MONITOR: "monitoring",
     OperationKind.LOOK: "look",
+    **dict.fromkeys(LICENSING, "seat"),
 }
+
+
+def slots_in_the_way(kind: OperationKind) -> tuple[str, ...]:
+    """What must not be going on with the worker when `kind` is asked for: a licence is not changed on a machine that comes or goes.
+
+    The other way round a machine's life goes on; a terminate waits by itself for the licence's operation to end.
+    """
+    return ("life", "seat") if kind in LICENSING else (SLOTS[kind],)
+
 
 # The states that an operation brings about itself: EC2 saying so later is no change from outside.
 EXPECTED = {

@@ -25,7 +25,7 @@ def standing(kind: OperationKind, worker: Worker, others: Iterable[Operation]) -
     """What asking for `kind` would be answered now, as far as the database knows; `others` are the worker's operations in flight."""
     ruling = rules.ruling(kind, worker)
     for other in others:
-        if other.slot != rules.SLOTS[kind]:
+        if other.slot not in rules.slots_in_the_way(kind):
             continue
         if ruling.verdict != Verdict.ACT or not rules.overtakes(kind, OperationKind(other.kind)):
             return Ruling(Verdict.REFUSED, f"{other.doing} {worker} is on its way, asked by {other.asked_by}.")

@@ -10,8 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
-from workers.clients import aws
+from workers.choices import OperationState
+from workers.clients import aws, cml
 from workers.models import Operation, Worker
+from workers.services import connection
+
+MAX_ATTEMPTS = 8  # of one step, for errors that may pass: about five minutes
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,29 @@ class Task:
         """The client of the worker's region, or of the region in the parameters."""
         region = self.operation.worker.region if self.operation.worker else self.operation.parameters["region"]
         return aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL)
+
+    @property
+    def cml(self) -> cml.CmlClient:
+        """The client of the worker's CML. Raises Stopped when the portal has no way to speak to it."""
+        if not self.worker.endpoint:
+            raise Stopped(f"EC2 has given {self.worker} no address.", nothing_done=True)
+        try:
+            return connection.client_of(self.worker)
+        except connection.UnableToConnect as error:
+            raise Stopped(f"The portal cannot speak to CML on {self.worker}: {error}", nothing_done=True) from error
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether an error that may pass ends the operation this time."""
+        return self.operation.attempts + 1 >= MAX_ATTEMPTS
+
+    def remember(self, **facts: Any) -> bool:
+        """Keep facts in the operation's result at once, whatever kills the process afterwards; False when it is no longer ours."""
+        self.operation.result |= facts
+        mine = Operation.objects.filter(
+            pk=self.operation.pk, lease_owner=self.operation.lease_owner, state=OperationState.RUNNING
+        )
+        return bool(mine.update(result=self.operation.result))
 
     def lasted(self) -> timedelta:
         """How long this step has been going on."""
