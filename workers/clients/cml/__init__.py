@@ -11,18 +11,18 @@ from workers.clients.cml.answers import (
     ComputeHealth,
     ComputeStats,
     LabTile,
-    Licensing,
-    LicensingFeature,
     SystemHealth,
     SystemInformation,
     SystemStats,
     parse_version,
 )
+from workers.clients.cml.certificates import Certificate, certificate_of
 from workers.clients.cml.client import CmlClient, client_for
 from workers.clients.cml.errors import (
     CmlCertificateRefused,
     CmlConflict,
     CmlError,
+    CmlNodesRunning,
     CmlNotFound,
     CmlNotReady,
     CmlRefused,
@@ -30,14 +30,17 @@ from workers.clients.cml.errors import (
     CmlUnexpected,
     CmlUnreachable,
 )
+from workers.clients.cml.licenses import Deregistration, Licensing, LicensingAttempts, LicensingFeature, LicensingTransport
 from workers.clients.cml.tls import TlsPolicy
 from workers.clients.cml.tokens import Credential
 
 __all__ = [
+    "Certificate",
     "CmlCertificateRefused",
     "CmlClient",
     "CmlConflict",
     "CmlError",
+    "CmlNodesRunning",
     "CmlNotFound",
     "CmlNotReady",
     "CmlRefused",
@@ -47,13 +50,17 @@ __all__ = [
     "ComputeHealth",
     "ComputeStats",
     "Credential",
+    "Deregistration",
     "LabTile",
     "Licensing",
+    "LicensingAttempts",
     "LicensingFeature",
+    "LicensingTransport",
     "SystemHealth",
     "SystemInformation",
     "SystemStats",
     "TlsPolicy",
+    "certificate_of",
     "client_for",
     "parse_version",
 ]

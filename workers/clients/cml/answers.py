@@ -230,62 +230,6 @@ def _plain(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LicensingFeature:
-    """One licence entitlement: how many CML reports in use, and the range it may take."""
-
-    feature_id: str
-    name: str
-    status: str
-    in_use: int | None
-    minimum: int | None
-    maximum: int | None
-
-    @classmethod
-    def read(cls, value: Any) -> LicensingFeature:
-        feature = mapping(value)
-        return cls(
-            feature_id=text(feature.get("id")),
-            name=text(feature.get("name")),
-            status=text(feature.get("status")),
-            in_use=integer(feature.get("in_use")),
-            minimum=integer(feature.get("min")),
-            maximum=integer(feature.get("max")),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Licensing:
-    """The licence: registration with Cisco (who we are) and authorization (what we may use), as CML's free text."""
-
-    registration_status: str
-    authorization_status: str
-    product: str
-    is_enterprise: bool | None
-    registration_expires_at: datetime | None
-    authorization_expires_at: datetime | None
-    features: tuple[LicensingFeature, ...]
-    smart_account: str
-    virtual_account: str
-
-    @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> Licensing:
-        registration = mapping(answer.get("registration"))
-        authorization = mapping(answer.get("authorization"))
-        product = mapping(answer.get("product_license"))
-        return cls(
-            registration_status=text(registration.get("status")),
-            authorization_status=text(authorization.get("status")),
-            product=text(product.get("active")),
-            is_enterprise=flag(product.get("is_enterprise")),
-            registration_expires_at=moment(registration.get("expires")),
-            authorization_expires_at=moment(authorization.get("expires")),
-            features=tuple(LicensingFeature.read(value) for value in sequence(answer.get("features"))),
-            smart_account=text(registration.get("smart_account")),
-            virtual_account=text(registration.get("virtual_account")),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class LabTile:
     """One lab as CML's dashboard shows it. `state` is DEFINED_ON_CORE, STOPPED or STARTED, "" when not told.
 
