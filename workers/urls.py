@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workers.views import actions, audit, batches, bulk, creation, fleet, importing, life, operations, tags, worker
+from workers.views import actions, audit, batches, bulk, connection, creation, fleet, importing, life, operations, tags, worker
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -16,7 +16,10 @@ urlpatterns = [
     path("workers/<uuid:worker_id>/history/", worker.worker_history, name="worker-history"),
     path("workers/<uuid:worker_id>/timeline/", worker.worker_timeline, name="worker-timeline"),
     path("workers/<uuid:worker_id>/refresh/", worker.worker_refresh, name="worker-refresh"),
-    path("workers/<uuid:worker_id>/connection/", worker.worker_connection, name="worker-connection"),
+    path("workers/<uuid:worker_id>/connection/", connection.worker_connection, name="worker-connection"),
+    path("workers/<uuid:worker_id>/connection/now/", connection.connection_now, name="worker-connection-now"),
+    path("workers/<uuid:worker_id>/connection/check/", connection.connection_check, name="worker-connection-check"),
+    path("workers/<uuid:worker_id>/connection/trust/", connection.connection_trust, name="worker-connection-trust"),
     path("workers/<uuid:worker_id>/operations/", operations.worker_operations, name="worker-operations"),
     path("workers/<uuid:worker_id>/actions/", actions.worker_actions, name="worker-actions"),
     path("workers/<uuid:worker_id>/start/", life.worker_start, name="worker-start"),

@@ -31,7 +31,7 @@ from workers.clients.cml.errors import (
     CmlUnreachable,
 )
 from workers.clients.cml.licenses import Deregistration, Licensing, LicensingAttempts, LicensingFeature, LicensingTransport
-from workers.clients.cml.tls import TlsPolicy
+from workers.clients.cml.tls import TlsPolicy, deadline
 from workers.clients.cml.tokens import Credential
 
 __all__ = [
@@ -62,5 +62,6 @@ __all__ = [
     "TlsPolicy",
     "certificate_of",
     "client_for",
+    "deadline",
     "parse_version",
 ]
