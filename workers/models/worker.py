@@ -95,7 +95,7 @@ class Worker(models.Model):
     gates = models.JSONField(default=list, blank=True, editable=False)  # CML's gates to readiness, see workers.gates
     cml_account = models.JSONField(
         default=dict, blank=True, editable=False
-    )  # {user_id, username, is_admin}: whom CML takes us for
+    )  # whom CML takes us for: user_id, username, is_admin
     computes = models.JSONField(default=list, blank=True)  # [{hostname, is_controller, cpu_count, …}] of system_stats
     cpu = models.FloatField(null=True, blank=True)
     cpu_source = models.CharField(max_length=12, choices=choices.UsageSource, blank=True, default="")

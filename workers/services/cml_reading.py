@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from django.conf import settings
+from django.utils import timezone
 
 from workers.clients import cml
 from workers.models import Worker
@@ -25,7 +26,8 @@ class Reading:
     """What one look brought: an answer or None for each call, and the errors by call in the order they came."""
 
     information: cml.SystemInformation | None = None
-    account: cml.CmlAccount | None = None  # asked only now and then
+    account: cml.CmlAccount | None = None  # learnt only now and then
+    asked_as: str = ""  # the name of the account that was used
     stats: cml.SystemStats | None = None
     health: cml.SystemHealth | None = None
     licensing: cml.Licensing | None = None
@@ -93,8 +95,11 @@ def _ask(reading: Reading, worker: Worker, *, labs: bool) -> None:
     if not client.username:
         reading.problem = "The portal has no account on this CML: an administrator can set one under Edit connection."
         return
-    if labs or account_to_learn(worker, client.username):
+    reading.asked_as = client.username
+    if account_to_learn(worker, client.username, now=timezone.now()):
         reading.account = _call(reading, "account", client.account)
+        if isinstance(reading.errors.get("account"), cml.CmlNotFound):
+            del reading.errors["account"]  # old versions do not tell; signing in works otherwise
     reading.stats = _call(reading, "system_stats", client.system_stats)
     reading.health = _call(reading, "system_health", client.system_health)
     reading.licensing = _call(reading, "licensing", client.licensing)

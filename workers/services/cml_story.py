@@ -40,7 +40,8 @@ def fields_of(worker: Worker, reading: Reading, *, now: datetime) -> dict[str, A
     if reading.information and reading.information.version:
         fields["cml_version"] = reading.information.version[:48]
     if reading.account:
-        fields["cml_account"] = asdict(reading.account)
+        learnt = {"asked_as": reading.asked_as, "learnt_at": now.isoformat(timespec="seconds")}
+        fields["cml_account"] = asdict(reading.account) | learnt
     if reading.stats:
         fields |= _usage(worker, reading.stats)
     if reading.health:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
 from workers import events, queue
@@ -14,6 +15,9 @@ from workers.choices import ActorKind, EventKind, TlsPolicy
 from workers.clients import cml
 from workers.models import Worker
 from workers.services import record, vault
+
+
+_KNOWN_FOR = timedelta(days=1)  # a session lives as long: asking means to sign in again
 
 
 class UnableToConnect(Exception):
@@ -58,10 +62,12 @@ def lacks_pin(worker: Worker) -> bool:
     return worker.tls_policy == TlsPolicy.PINNED and not worker.tls_fingerprint
 
 
-def account_to_learn(worker: Worker, username: str) -> bool:
-    """Whether it is not known yet whom CML takes this account for."""
+def account_to_learn(worker: Worker, username: str, *, now: datetime) -> bool:
+    """Whether it is to be learnt whom CML takes this account for: not known, not known for a day, or somebody asks for a look."""
     known: dict[str, Any] = worker.cml_account
-    return known.get("username") != username
+    learnt = parse_datetime(known.get("learnt_at") or "")
+    fresh = known.get("asked_as") == username and learnt is not None and now - learnt < _KNOWN_FOR
+    return not fresh or worker.refresh_asked_at is not None
 
 
 def change_connection(
