@@ -8,14 +8,17 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from workers.clients.cml.calls_labs import LabCalls
-from workers.clients.cml.calls_licensing import LicensingCalls
-from workers.clients.cml.calls_system import SystemCalls
+from workers.clients.cml.calls.activity import ActivityCalls
+from workers.clients.cml.calls.labs import LabCalls, LabWrites
+from workers.clients.cml.calls.licensing import LicensingCalls
+from workers.clients.cml.calls.notices import NoticeCalls
+from workers.clients.cml.calls.people import PeopleCalls
+from workers.clients.cml.calls.system import SystemCalls
 from workers.clients.cml.tls import SYSTEM_CA, TlsPolicy
 from workers.clients.cml.tokens import Credential
 
 
-class CmlClient(SystemCalls, LicensingCalls, LabCalls):
+class CmlClient(SystemCalls, PeopleCalls, LicensingCalls, ActivityCalls, NoticeCalls, LabCalls, LabWrites):
     """One CML server as one account sees it: the calls by subject over the shared `Transport`, whose arguments it takes.
 
     Without a credential only `system_information` and `maintenance_mode` work. Every call raises `CmlError`.

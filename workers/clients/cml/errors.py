@@ -210,6 +210,7 @@ _MEANINGS = {
     409: _StatusMeaning(
         CmlConflict, "CML at {where} cannot do this now: {said}. Try again later.", "something else is in progress there"
     ),
+    413: _StatusMeaning(CmlRejected, "CML at {where} does not take so much at once (HTTP 413): make it smaller."),
     422: _REJECTED,
     **dict.fromkeys((429, 502, 503, 504), _NOT_READY),
 }

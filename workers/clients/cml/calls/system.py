@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workers.clients.cml.answers import SystemHealth, SystemInformation, SystemStats
+from workers.clients.cml.answers.health import SystemHealth
+from workers.clients.cml.answers.system import ComputeHost, SystemInformation, SystemStats
 from workers.clients.cml.transport import Call, Transport
 
 
@@ -21,3 +22,7 @@ class SystemCalls(Transport):
     def system_health(self) -> SystemHealth:
         """CML's own checks and whether it is licensed. Cisco CML 2.9 API, GET /system_health."""
         return SystemHealth.read(self._get_object("/system_health"))
+
+    def compute_hosts(self) -> tuple[ComputeHost, ...]:
+        """The hosts of the cluster, the controller among them. Cisco CML 2.9 API, GET /system/compute_hosts."""
+        return tuple(ComputeHost.read(value) for value in self._get_array("/system/compute_hosts"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from workers.clients.cml.answers.licensing import Deregistration, Licensing
 from workers.clients.cml.errors import CmlNodesRunning, CmlRejected, description
-from workers.clients.cml.licenses import Deregistration, Licensing
 from workers.clients.cml.transport import Body, Call, Reply, Transport
 
 _TOKEN = re.compile(r"[a-zA-Z\d+/%=-]{1,256}", re.ASCII)
