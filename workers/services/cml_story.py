@@ -46,12 +46,14 @@ def fields_of(worker: Worker, reading: Reading, *, now: datetime) -> dict[str, A
         fields |= _usage(worker, reading.stats)
     if reading.health:
         fields["health"] = _health(reading.health)
-    if reading.licensing:
+    # An answer without a status says nothing, least of all that the licence is gone.
+    if reading.licensing and (reading.licensing.registration_status or reading.licensing.authorization_status):
         license_state, text = license_state_of(reading.licensing)
         fields |= {"license_state": license_state.value, "license_text": text}
     if reading.labs is not None:
         fields["labs_total"] = len(reading.labs)
-        fields["labs_running"] = sum(lab.state == "STARTED" for lab in reading.labs)
+        if not reading.labs or any(lab.state for lab in reading.labs):
+            fields["labs_running"] = sum(lab.state == "STARTED" for lab in reading.labs)
     return fields | {"gates": gates_found(worker, reading, fields, now=now)}
 
 

@@ -16,7 +16,6 @@ from workers.clients import cml
 from workers.models import Worker
 from workers.services import record, vault
 
-
 _KNOWN_FOR = timedelta(days=1)  # a session lives as long: asking means to sign in again
 
 

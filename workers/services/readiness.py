@@ -28,7 +28,7 @@ def gates_found(worker: Worker, reading: Reading, fields: Mapping[str, Any], *, 
     license_state = LicenseState(fields.get("license_state", worker.license_state))
     verdicts = {
         "answers": _answers(reading, state, why),
-        "accepted": _accepted(reading, account),
+        "accepted": _accepted(reading, account, why),
         "cml": _ready(reading, why),
         "licensed": licence_verdict(license_state),
     }
@@ -51,9 +51,9 @@ def _answers(reading: Reading, state: ServiceState, why: str) -> Verdict:
     return (GateState.SHUT, why, state == ServiceState.STARTING)
 
 
-def _accepted(reading: Reading, account: Mapping[str, Any]) -> Verdict:
+def _accepted(reading: Reading, account: Mapping[str, Any], why: str) -> Verdict:
     if reading.refusal is not None:
-        return (GateState.SHUT, reading.refusal.sentence, False)
+        return (GateState.SHUT, why, False)
     if reading.information is None:
         return _UNKNOWN
     if reading.problem:

@@ -116,4 +116,4 @@ def sum_up(rows: list[dict[str, str]]) -> dict[str, str]:
         return {"tone": "bad", "words": f"Fails: {failing[0]}{more}"}
     if any(row["tone"] == "unknown" for row in rows) or not rows:
         return {"tone": "unknown", "words": "Not all checks are known"}
-    return {"tone": "good", "words": f"All {len(rows)} checks pass"}
+    return {"tone": "good", "words": f"All {len(rows)} checks pass" if len(rows) > 1 else "Its check passes"}
