@@ -127,7 +127,7 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(under: object) -> None:
     under(NEW, OLD)  # type: ignore[operator]
     out = io.StringIO()
 
-    with pytest.raises(CommandError, match="1 secret cannot be decrypted.*Remove no key before") as caught:
+    with pytest.raises(CommandError, match=r"1 secret cannot be decrypted.*Remove no key before") as caught:
         call_command("rotate_keys", stdout=out)
 
     assert caught.value.returncode == 3
