@@ -36,9 +36,17 @@ def shown(entry: dict[str, Any]) -> ShownCertificate | None:
     """The stored certificate, or None when there is none."""
     if not entry.get("fingerprint"):
         return None
-    times = {name: _moment(entry.get(name)) for name in ("not_before", "not_after", "first_seen_at", "trusted_at")}
-    words = {name: str(entry.get(name, "")) for name in ("fingerprint", "subject", "issuer", "trusted_by")}
-    return ShownCertificate(**words, **times, self_signed=bool(entry.get("self_signed")))
+    return ShownCertificate(
+        fingerprint=str(entry["fingerprint"]),
+        subject=str(entry.get("subject", "")),
+        issuer=str(entry.get("issuer", "")),
+        not_before=_moment(entry.get("not_before")),
+        not_after=_moment(entry.get("not_after")),
+        self_signed=bool(entry.get("self_signed")),
+        first_seen_at=_moment(entry.get("first_seen_at")),
+        trusted_at=_moment(entry.get("trusted_at")),
+        trusted_by=str(entry.get("trusted_by", "")),
+    )
 
 
 def _moment(text: Any) -> datetime | None:
