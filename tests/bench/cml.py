@@ -24,11 +24,8 @@ from workers.services import cml_refresh, cml_story
 
 DELAY_MS = 50
 SAMPLE = 5  # of the far servers every fifth is asked one after another: all would take more than a minute
-INTERVAL, ROUNDS, TIMEOUT = 15, 3, 1.5  # seconds, intervals of the run with hanging servers, seconds until one is given up: as 300 to 30
-    12,
-    4,
-    4,
-)  # seconds, intervals of the run with hanging servers, seconds until one of them is given up
+# Seconds: the interval, and until a hanging server is given up (as the defaults, one to ten); how many intervals the run with them lasts.
+INTERVAL, TIMEOUT, ROUNDS = 15, 1.5, 3
 HANGING = 5  # every fifth hangs
 _DEMOS = ("ccnp-encor-01", "ccnp-encor-02", "sp-core-research", "ccna-evening")
 
