@@ -192,6 +192,11 @@ if CML_ADDRESS not in {"public", "private"}:
 CML_PORT = env.integer("CML_PORT", 443, minimum=1, maximum=65_535)
 CML_USERNAME = env.text("CML_USERNAME", "")
 CML_PASSWORD = env.text("CML_PASSWORD", "")
+# Seconds: for a connection, for each wait while reading, and for all of one look at one server.
+CML_CONNECT_TIMEOUT: float = env.integer("CML_CONNECT_TIMEOUT", 5, minimum=1, maximum=30)
+CML_READ_TIMEOUT: float = env.integer("CML_READ_TIMEOUT", 30, minimum=1, maximum=60)
+CML_TOTAL_TIMEOUT: float = env.integer("CML_TOTAL_TIMEOUT", 60, minimum=2, maximum=75)
+CML_MAX_ANSWER = env.integer("CML_MAX_ANSWER", 20, minimum=1, maximum=256) * 1024 * 1024  # bytes of one answer
 CML_TLS_POLICY = env.text("CML_TLS_POLICY", "system")
 if CML_TLS_POLICY not in {"system", "off"}:
     raise ImproperlyConfigured(f"CML_TLS_POLICY is {CML_TLS_POLICY!r}; use system or off. Pins and own CAs are set per worker.")

@@ -147,7 +147,9 @@ def test_an_expired_token_is_renewed_without_anybody_noticing(servers: Simulated
     assert refreshed(worker).service_state == "ready"
 
 
-def test_a_server_that_hangs_delays_no_other(servers: SimulatedFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_delays_no_other(
+    servers: SimulatedFleet, monkeypatch: pytest.MonkeyPatch, settings: object
+) -> None:
     hanging, well = worker_of(servers[0]), worker_of(servers[2])
     servers[0].set_mode("timeout")
     finished: dict[str, float] = {}
@@ -161,7 +163,7 @@ def test_a_server_that_hangs_delays_no_other(servers: SimulatedFleet, monkeypatc
         finished[worker.name] = time.monotonic() - start
 
     monkeypatch.setattr(cml_refresh, "_keep", timed)
-    monkeypatch.setattr("workers.services.connection.LIMITS", {"read_timeout": 3.0})
+    settings.CML_READ_TIMEOUT = 3.0  # type: ignore[attr-defined]
 
     assert refresh_cml(now=timezone.now()) == 2
 

@@ -33,13 +33,17 @@ def form(**changes: str) -> dict[str, str]:
     } | changes
 
 
-def certificate() -> str:
+def certificate(*, ends: timedelta = timedelta(days=1)) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab CA")])
-    moment = datetime.now(UTC)
+    moment = datetime.now(UTC) + min(ends, timedelta()) - timedelta(days=1)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    made = builder.not_valid_before(moment).not_valid_after(moment + timedelta(days=1)).sign(key, hashes.SHA256())
+    made = builder.not_valid_before(moment).not_valid_after(datetime.now(UTC) + ends).sign(key, hashes.SHA256())
     return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+EXPIRED = certificate(ends=-timedelta(days=1))
+KEY = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"
 
 
 def test_an_administrator_sets_an_account_and_cml_is_asked_again(ada: User) -> None:
@@ -109,15 +113,16 @@ def test_the_timeline_says_that_something_changed_but_not_to_what(ada: User) -> 
         ({"address_kind": "custom"}, "custom_endpoint"),
         ({"address_kind": "custom", "custom_endpoint": "https://169.254.169.254"}, "custom_endpoint"),
         ({"custom_endpoint": "http://cml.example.com"}, "custom_endpoint"),
-        ({"tls_policy": "pinned"}, "tls_fingerprint"),
         ({"tls_policy": "pinned", "tls_fingerprint": "ab:cd"}, "tls_fingerprint"),
         ({"tls_policy": "ca"}, "tls_ca"),
         ({"tls_policy": "ca", "tls_ca": "-----BEGIN NONSENSE-----"}, "tls_ca"),
+        ({"tls_policy": "ca", "tls_ca": EXPIRED}, "tls_ca"),
+        ({"tls_policy": "ca", "tls_ca": certificate() + KEY}, "tls_ca"),
         ({"cml_password": SECRET}, "cml_username"),
         ({"cml_username": "portal"}, "cml_password"),
         ({"address_kind": "moon"}, "address_kind"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_mistake_is_named_beside_its_field_and_changes_nothing(fields: dict[str, str], named: str, ada: User) -> None:
     worker = make_worker()
@@ -142,6 +147,31 @@ def test_good_certificates_and_fingerprints_are_accepted_in_usual_spellings(ada:
     worker.refresh_from_db()
     assert worker.tls_policy == "ca"
     assert worker.tls_ca.startswith("-----BEGIN CERTIFICATE-----")
+
+
+def test_a_bundle_is_kept_without_what_stood_around_its_certificates(ada: User) -> None:
+    worker = make_worker()
+    bundle = f"Bag Attributes\n    friendlyName: lab\n{certificate()}\nsome notes\n{certificate()}"
+
+    signed_in(ada).post(f"/workers/{worker.pk}/connection/", form(tls_policy="ca", tls_ca=bundle))
+
+    worker.refresh_from_db()
+    assert worker.tls_ca.count("BEGIN CERTIFICATE") == 2
+    assert "notes" not in worker.tls_ca
+
+
+def test_the_page_says_whether_a_password_is_stored_and_offers_to_forget_only_then(ada: User) -> None:
+    without, with_one = make_worker(), make_worker(cml_username="portal", cml_password_encrypted=vault.encrypt(SECRET))
+    browser = signed_in(ada)
+
+    bare = browser.get(f"/workers/{without.pk}/connection/").content.decode()
+    stored = browser.get(f"/workers/{with_one.pk}/connection/").content.decode()
+
+    assert "No password is stored" in bare
+    assert "forget_password" not in bare
+    assert "A password is stored" in stored
+    assert "forget_password" in stored
+    assert SECRET not in stored
 
 
 def test_an_old_key_still_opens_and_a_removed_one_says_what_to_do(settings: object) -> None:

@@ -22,7 +22,7 @@ def test_what_was_never_read_is_due_at_once_and_comes_first(now: datetime) -> No
     never = make_worker(cml_due_at=None)
     make_worker(cml_due_at=now + SECOND)
 
-    claimed = claim_cml(limit=10, interval=300, now=now)
+    claimed = claim_cml(limit=10, suspects=4, interval=300, now=now)
 
     assert [worker.pk for worker in claimed] == [never.pk, late.pk]
 
@@ -31,11 +31,11 @@ def test_what_was_never_read_is_due_at_once_and_comes_first(now: datetime) -> No
 def test_a_claimed_worker_is_not_claimed_again_until_its_slot(now: datetime) -> None:
     make_worker()
 
-    (worker,) = claim_cml(limit=10, interval=300, now=now)
+    (worker,) = claim_cml(limit=10, suspects=4, interval=300, now=now)
 
     assert worker.cml_due_at is not None
-    assert claim_cml(limit=10, interval=300, now=worker.cml_due_at - SECOND) == []
-    assert len(claim_cml(limit=10, interval=300, now=worker.cml_due_at)) == 1
+    assert claim_cml(limit=10, suspects=4, interval=300, now=worker.cml_due_at - SECOND) == []
+    assert len(claim_cml(limit=10, suspects=4, interval=300, now=worker.cml_due_at)) == 1
 
 
 @pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_only_running_machines_are_asked_for_cml(now: datetime) -> None:
     for state in ("pending", "stopping", "stopped", "shutting-down", "terminated", "lost", "failed"):
         make_worker(machine_state=state, service_state="unknown")
 
-    assert claim_cml(limit=10, interval=300, now=now) == []
+    assert claim_cml(limit=10, suspects=4, interval=300, now=now) == []
 
 
 @pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_the_fleet_is_spread_over_the_interval(now: datetime) -> None:
     for _ in range(60):
         make_worker()
 
-    claimed = claim_cml(limit=100, interval=300, now=now)
+    claimed = claim_cml(limit=100, suspects=4, interval=300, now=now)
 
     waits = sorted((w.cml_due_at - now).total_seconds() for w in claimed if w.cml_due_at)
     assert waits[0] >= 150
@@ -110,7 +110,7 @@ def test_two_at_the_same_moment_share_the_work_and_double_none(claim: str, now: 
         try:
             barrier.wait()
             if claim == "cml":
-                taken.extend(worker.pk for worker in claim_cml(limit=100, interval=300, now=now))
+                taken.extend(worker.pk for worker in claim_cml(limit=100, suspects=4, interval=300, now=now))
             else:
                 taken.extend(claim_region("aws_due_at", region="us-east-1", interval=60, now=now))
         finally:

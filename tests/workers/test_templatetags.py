@@ -43,21 +43,6 @@ def test_a_badge_of_nothing_is_nothing() -> None:
     assert render("{% badge missing.state %}") == ""
 
 
-def test_failed_checks_come_first_in_words() -> None:
-    rows = fleet.in_words({"enough_cpus": True, "fabric": None, "cpu_overload": True, "brand_new_check": False})
-    assert [(row["label"], row["word"]) for row in rows] == [
-        ("CPU not overloaded", "Fails"),
-        ("Brand new check", "Fails"),
-        ("Network fabric", "Unknown"),
-        ("Enough CPUs", "Passes"),
-    ]
-
-
-@pytest.mark.parametrize("odd", [None, "", [], "garbage", 3])
-def test_checks_that_are_no_table_have_no_rows(odd: object) -> None:
-    assert fleet.in_words(odd) == []
-
-
 # ── Figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("value", "text", "tone"),

@@ -60,6 +60,7 @@ class Worker(models.Model):
     tag_text = models.TextField(blank=True, default="", editable=False)
     system_check = models.CharField(max_length=24, blank=True, default="")
     instance_check = models.CharField(max_length=24, blank=True, default="")
+    checks_since = models.DateTimeField(null=True, blank=True)  # since when the two together say what they say; NULL: not known
 
     # Ours
     name = models.CharField(max_length=255, blank=True, default="")
@@ -85,6 +86,9 @@ class Worker(models.Model):
     tls_policy = models.CharField(max_length=8, choices=choices.TlsPolicy, default=choices.TlsPolicy.DEFAULT)
     tls_ca = models.TextField(blank=True, default="")
     tls_fingerprint = models.CharField(max_length=95, blank=True, default="")
+    # Certificates as workers.certificates writes them: the one that waits for an administrator's eyes, and the one that was trusted
+    tls_seen = models.JSONField(default=dict, blank=True, editable=False)
+    tls_trusted = models.JSONField(default=dict, blank=True, editable=False)
     cml_username = models.CharField(max_length=32, blank=True, default="")
     cml_password_encrypted = models.TextField(blank=True, default="", editable=False)
 
@@ -103,6 +107,10 @@ class Worker(models.Model):
         null=True, blank=True
     )  # of the node count licence: asked for, not running
     license_nodes_max = models.PositiveIntegerField(null=True, blank=True)
+    gates = models.JSONField(default=list, blank=True, editable=False)  # CML's gates to readiness, see workers.gates
+    cml_account = models.JSONField(
+        default=dict, blank=True, editable=False
+    )  # whom CML takes us for: user_id, username, is_admin
     computes = models.JSONField(default=list, blank=True)  # [{hostname, is_controller, cpu_count, …}] of system_stats
     cpu = models.FloatField(null=True, blank=True)
     cpu_source = models.CharField(max_length=12, choices=choices.UsageSource, blank=True, default="")
@@ -129,6 +137,7 @@ class Worker(models.Model):
     cml_succeeded_at = models.DateTimeField(null=True, blank=True)
     cml_error = models.CharField(max_length=500, blank=True, default="")
     cml_due_at = models.DateTimeField(null=True, blank=True)
+    cml_timeouts = models.PositiveSmallIntegerField(default=0)  # looks in a row that ended with a time-out
     labs_succeeded_at = models.DateTimeField(null=True, blank=True)
     labs_due_at = models.DateTimeField(null=True, blank=True)
     refresh_asked_at = models.DateTimeField(null=True, blank=True)  # NULL when nothing is queued

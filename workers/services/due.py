@@ -7,6 +7,7 @@ import zlib
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from workers.choices import MachineState
 from workers.models import Worker
@@ -36,10 +37,26 @@ def claim_region(field: str, *, region: str, interval: float, now: datetime) -> 
     return ids
 
 
-def claim_cml(*, limit: int, interval: int, now: datetime) -> list[Worker]:
-    """Take up to `limit` running workers whose CML is due, longest overdue first; each moves to its own slot of the interval."""
+# Whose last look ended with a time-out and whom nobody waits for: they may hold a thread for long.
+_SUSPECT = Q(cml_timeouts__gt=0, refresh_asked_at__isnull=True)
+
+
+def is_suspect(worker: Worker) -> bool:
+    """Whether it was claimed as one that may hold a thread for long."""
+    return worker.cml_timeouts > 0 and worker.refresh_asked_at is None
+
+
+def claim_cml(*, limit: int, suspects: int, interval: int, now: datetime) -> list[Worker]:
+    """Take up to `limit` running workers whose CML is due, longest overdue first; each moves to its own slot of the interval.
+
+    At most `suspects` of them are ones whose last look timed out.
+    """
+    running = Worker.objects.due("cml_due_at", now).filter(machine_state=MachineState.RUNNING)
+    candidates = list(running.filter(_SUSPECT)[: max(0, min(suspects, limit))])
+    candidates += running.exclude(_SUSPECT)[: limit - len(candidates)]
+    if not candidates:
+        return []
     claimed = []
-    candidates = list(Worker.objects.due("cml_due_at", now).filter(machine_state=MachineState.RUNNING)[:limit])
     with transaction.atomic():
         for worker in candidates:
             slot = next_slot(worker.pk, interval=interval, now=now)

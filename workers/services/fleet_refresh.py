@@ -173,7 +173,7 @@ def _missing(worker: Worker, *, now: datetime) -> dict[str, Any]:
 
 def started() -> dict[str, Any]:
     """Fields of a worker whose machine has just come up: CML and CloudWatch are asked at once."""
-    return {"cml_due_at": None, "metrics_due_at": None}
+    return {"cml_due_at": None, "metrics_due_at": None, "cml_timeouts": 0}
 
 
 def silent() -> dict[str, Any]:
@@ -193,6 +193,7 @@ def silent() -> dict[str, Any]:
         "checks_failed": None,
         "refresh_asked_at": None,
         "health": {},
+        "gates": [],
         "computes": [],
     }
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from accounts.models import User
 from workers.choices import ActorKind, EventKind, LicenseState, MachineState, ServiceState
+from workers.gate_choices import GateState
+from workers.gates import checks_verdict
 from workers.models import Event, Operation, Worker
 
 # Field → the kind of event that its change leaves. Other fields change silently: they are figures or follow from these.
@@ -63,11 +65,14 @@ def apply(worker: Worker, changes: dict[str, Any], *, actor: Actor, now: datetim
     for field in ("machine_state", "service_state"):
         if field in changes:
             changes[f"{field}_since"] = now
+    checks = _checks(worker, changes)
+    if checks and checks[0] != checks[1]:
+        changes["checks_since"] = now
     if not Worker.objects.filter(pk=worker.pk, machine_state=worker.machine_state).update(**changes):
         return None
     for field, value in changes.items():
         setattr(worker, field, value)
-    return [
+    story = [
         event_of(
             worker,
             TOLD[field],
@@ -80,6 +85,22 @@ def apply(worker: Worker, changes: dict[str, Any], *, actor: Actor, now: datetim
         for field, value in before.items()
         if field in TOLD and _is_news(field, value, changes)
     ]
+    if checks and GateState.SHUT in checks and GateState.UNKNOWN not in checks and checks[0] != checks[1]:
+        said = f"system {worker.system_check}, instance {worker.instance_check}"
+        words = {"before": _CHECKS_WORDS[checks[0]], "after": _CHECKS_WORDS[checks[1]], "detail": said}
+        story.append(event_of(worker, EventKind.CHECKS, actor=actor, now=now, **words))
+    return story
+
+
+_CHECKS_WORDS = {GateState.OPEN: "Pass", GateState.SHUT: "Impaired", GateState.SOON: "Checking"}
+
+
+def _checks(worker: Worker, changes: Mapping[str, Any]) -> tuple[GateState, GateState] | None:
+    """What EC2's status checks said and say, when one of the two changes."""
+    if not {"system_check", "instance_check"} & changes.keys():
+        return None
+    system, instance = (changes.get(name, getattr(worker, name)) for name in ("system_check", "instance_check"))
+    return checks_verdict(worker.system_check, worker.instance_check), checks_verdict(system, instance)
 
 
 def _is_news(field: str, before: Any, changes: Mapping[str, Any]) -> bool:

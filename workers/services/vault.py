@@ -27,3 +27,17 @@ def decrypt(text: str) -> str:
         raise UnableToDecrypt(
             "The stored password was encrypted with a key that is no longer in SECRETS_KEYS; enter it again."
         ) from None
+
+
+def is_current(text: str) -> bool:
+    """Whether the newest key alone opens it, so that it survives when the older ones are removed."""
+    try:
+        Fernet(settings.SECRETS_KEYS[0]).decrypt(text.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
+def reencrypted(text: str) -> str:
+    """The same secret under the newest key. Raises UnableToDecrypt as `decrypt` does."""
+    return encrypt(decrypt(text))

@@ -69,42 +69,6 @@ def badge(state: State | None) -> SafeString:
     return _badge(str(state.label), look.tone, look.icon, look.hint)
 
 
-# CML's names of its checks in words, and whether true is what one wants. Source: Cisco CML 2.9 and 2.10 API, /system_health.
-_CHECKS = {
-    "kvm_vmx_enabled": "Hardware virtualisation",
-    "enough_cpus": "Enough CPUs",
-    "lld_connected": "Low-level driver connected",
-    "lld_synced": "Low-level driver in step",
-    "libvirt": "Virtual machines (libvirt)",
-    "fabric": "Network fabric",
-    "device_mux": "Console multiplexer",
-    "refplat_images_available": "Reference platform images",
-    "docker_shim": "Containers",
-    "core_connected": "Core service connected",
-    "nodes_loaded": "Node definitions loaded",
-    "images_loaded": "Image definitions loaded",
-    "cpu_overload": "CPU not overloaded",
-    "memory_overload": "Memory not overloaded",
-    "disk_overload": "Disk not overloaded",
-}
-_TRUE_IS_BAD = frozenset({"cpu_overload", "memory_overload", "disk_overload"})
-
-
-@register.filter
-def in_words(checks: object) -> list[dict[str, str]]:
-    """CML's checks as rows of a table, what fails first: label, tone, icon and word. Unknown names keep CML's own words."""
-    rows = []
-    for name, value in checks.items() if isinstance(checks, dict) else ():
-        label = _CHECKS.get(name, str(name).replace("_", " ").capitalize())
-        if not isinstance(value, bool):
-            rows.append({"label": label, "tone": "unknown", "icon": "question-mark-circle", "word": "Unknown"})
-        elif value is (name not in _TRUE_IS_BAD):
-            rows.append({"label": label, "tone": "good", "icon": "check-circle", "word": "Passes"})
-        else:
-            rows.append({"label": label, "tone": "bad", "icon": "x-circle", "word": "Fails"})
-    return sorted(rows, key=lambda row: ("bad", "unknown", "good").index(row["tone"]))
-
-
 # ── Figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @register.simple_tag
 def meter(value: object, label: str) -> SafeString:

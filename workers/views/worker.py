@@ -13,16 +13,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from workers import access
 from workers.dressing import dressed
-from workers.forms import ConnectionForm
 from workers.models import Alert, Event, Worker, stale_after
 from workers.operation_listing import newest_of
-from workers.services import connection, on_demand
+from workers.services import on_demand
 from workers.views.actions import actions_of
 from workers.views.asker import asker
 from workers.views.history import history_of
@@ -86,27 +85,6 @@ def worker_refresh(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespon
         return render(request, "workers/components/refresh_result.html", result)
     (messages.success if result["accepted"] else messages.warning)(request, result["sentence"])
     return redirect(found, permanent=False)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def worker_connection(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
-    """How the portal reaches this worker's CML."""
-    found = access.worker_to_act_on(request, worker_id, "workers.change_worker")
-    form = ConnectionForm(request.POST if request.method == "POST" else None, instance=Worker.objects.get(pk=found.pk))
-    if request.method == "POST" and form.is_valid():
-        fields = {name: form.cleaned_data[name] for name in ConnectionForm.Meta.fields}
-        connection.change_connection(
-            worker=found,
-            fields=fields,
-            password=form.cleaned_data["cml_password"],
-            forget_password=form.cleaned_data["forget_password"],
-            by=request.user,
-            now=timezone.now(),
-            from_address=asker(request).from_address,
-        )
-        messages.success(request, f"Connection of {found} saved; CML is being asked again.")
-        return redirect(found)
-    return render(request, "workers/connection.html", {"worker": found, "form": form}, status=422 if form.errors else 200)
 
 
 def _timeline(found: Worker, *, before: str | None) -> dict[str, Any]:

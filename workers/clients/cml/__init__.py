@@ -45,7 +45,7 @@ from workers.clients.cml.errors import (
     CmlUnexpected,
     CmlUnreachable,
 )
-from workers.clients.cml.tls import TlsPolicy
+from workers.clients.cml.tls import TlsPolicy, deadline
 from workers.clients.cml.tokens import Credential
 
 __all__ = [
@@ -96,5 +96,6 @@ __all__ = [
     "Topology",
     "certificate_of",
     "client_for",
+    "deadline",
     "parse_version",
 ]

@@ -52,8 +52,9 @@ SYSTEM_CA = TlsPolicy()
 
 @contextmanager
 def deadline(moment: float) -> Iterator[None]:
-    """Within this block no read of this thread's CML connections lasts beyond `moment` (time.monotonic())."""
-    token = _deadline.set(moment)
+    """Within this block no read of this thread's CML connections lasts beyond `moment` (time.monotonic()), nor beyond that of a block around it."""
+    around = _deadline.get()
+    token = _deadline.set(moment if around is None else min(around, moment))
     try:
         yield
     finally:
