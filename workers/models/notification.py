@@ -177,6 +177,8 @@ class Delivery(models.Model):
             models.Index(fields=["target", "state", "due_at"], name="delivery_due"),  # what a sender looks for
             models.Index(fields=["target", "-id"], name="delivery_newest"),  # the log of a target
             models.Index(fields=["created_at"], name="delivery_age"),  # the retention job
+            # What waits is little among all that was sent: the sender's look for what is too old, and the list's counts.
+            models.Index(fields=["target", "expires_at"], condition=Q(state="pending"), name="delivery_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -84,13 +84,15 @@ def _context(request: PersonalRequest, found: NotificationTarget) -> dict[str, A
     page = Paginator(Delivery.objects.filter(target=found).order_by("-id"), PAGE_SIZE).get_page(request.GET.get("page"))
     for one in page.object_list:
         one.target = found  # known already: no query a row
-    overlap = found.previous_secret_until
+    now = timezone.now()
+    overlap, rest = found.previous_secret_until, found.paused_until
     return {
         "target": found,
         "deliveries": page.object_list,
         "moving": any(one.state == DeliveryState.PENDING for one in page.object_list),
         "reread_url": f"{found.get_absolute_url()}?page={page.number}",
-        "overlap_until": overlap if overlap and overlap > timezone.now() else None,
+        "overlap_until": overlap if overlap and overlap > now else None,
+        "rests_until": rest if rest and rest > now else None,
         "stream_url": STREAM,
     } | _paging(page)
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from workers import access
-from workers.models import NotificationTarget
+from workers.models import Delivery, NotificationTarget
 from workers.notification_choices import DeliveryState, TargetKind
 from workers.notification_forms import DeleteTargetForm, TargetForm
 from workers.services.notifications import mail, targets
@@ -30,14 +30,13 @@ STREAM = "/api/events/stream?channel=notifications"
 @permission_required("workers.view_notificationtarget", raise_exception=True)
 def notifications(request: PersonalRequest) -> HttpResponse:
     """Every target and how it does. htmx gets the part that changes."""
-    waiting = Count("deliveries", filter=Q(deliveries__state=DeliveryState.PENDING))
-    found = sorted(
-        NotificationTarget.objects.annotate(waiting=waiting), key=lambda target: (target.state, target.name.casefold())
-    )
+    pending = Delivery.objects.filter(state=DeliveryState.PENDING).order_by().values_list("target")
+    waiting = dict(pending.annotate(Count("pk")))
+    found = sorted(NotificationTarget.objects.all(), key=lambda target: (target.state, target.name.casefold()))
     context = {
-        "targets": found,
+        "targets": [(target, waiting.get(target.pk, 0)) for target in found],
         "kinds": list(TargetKind),
-        "moving": any(target.waiting for target in found),
+        "moving": bool(waiting),
         "mail_is_off": not mail.is_on(),
         "links_are_off": not settings.PORTAL_URL,
         "stream_url": STREAM,

@@ -44,8 +44,8 @@ def keep(
 ) -> None:
     """Write the outcome of one message down, in one transaction. If this is lost, the same message goes out again, with the same id."""
     with transaction.atomic():
-        # Held by whom it may be now: the result is true all the same.
-        current = NotificationTarget.objects.select_for_update().filter(pk=target.pk).first()
+        # Held by whom it may be now: the result is true all the same. Without the key, so that nobody who posts waits for it.
+        current = NotificationTarget.objects.select_for_update(no_key=True).filter(pk=target.pk).first()
         if current is None:
             return  # deleted meanwhile, with all that was to be sent to it
         if outcome.verdict == Verdict.SENT:
@@ -76,10 +76,11 @@ def _not_sent(
     target: NotificationTarget, deliveries: Sequence[Delivery], outcome: Outcome, *, took: timedelta, now: datetime
 ) -> None:
     wait = timedelta(seconds=outcome.retry_after) if outcome.retry_after else None
-    for delivery in deliveries:
-        ended = outcome.verdict != Verdict.LATER or delivery.attempts >= MAX_ATTEMPTS
+    for attempts in {delivery.attempts for delivery in deliveries}:
+        ended = outcome.verdict != Verdict.LATER or attempts >= MAX_ATTEMPTS
         facts = _facts(outcome, took) | {"state": DeliveryState.FAILED if ended else DeliveryState.PENDING}
-        _pending([delivery]).update(**facts, due_at=now + (wait or delay_after(delivery.attempts)))
+        same = [delivery for delivery in deliveries if delivery.attempts == attempts]
+        _pending(same).update(**facts, due_at=now + (wait or delay_after(attempts)))
     failures = target.failures + 1
     since = target.failing_since or now
     told = target.failing_told

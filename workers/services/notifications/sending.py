@@ -24,7 +24,7 @@ PARALLEL = 16  # targets of one call
 LEASE = timedelta(seconds=120)  # longer than BUDGET, the longest try and a slow name server together
 BUDGET = 10.0  # seconds after which a call begins nothing new; what is left is the next tick's
 BURST = timedelta(minutes=1)
-IN_DIGEST = 500  # of one message; what is beyond waits for the next
+IN_DIGEST = 1_000  # of one message; what is beyond waits for the next
 EXPIRED = "Not accepted within a day; the last reason was: {}"
 NEVER_TRIED = "Not sent within a day: the target did not work, or the portal was not running."
 
@@ -170,7 +170,9 @@ def _finish(turn: Turn, future: Future[notify.Outcome], clock: Clock) -> None:
 def _expire(now: datetime) -> None:
     """Give up what is too old to be news, whether or not its target could be tried."""
     late = Delivery.objects.filter(state=DeliveryState.PENDING, expires_at__lte=now)
-    for delivery in late.select_related("target")[:500]:
+    gone = 0
+    for delivery in late[:500]:
         reason = EXPIRED.format(delivery.sentence) if delivery.sentence else NEVER_TRIED
-        if late.filter(pk=delivery.pk).update(state=DeliveryState.FAILED, sentence=reason[:500]):
-            events.announce_notifications()
+        gone += late.filter(pk=delivery.pk).update(state=DeliveryState.FAILED, sentence=reason[:500])
+    if gone:
+        events.announce_notifications()
