@@ -47,6 +47,7 @@ class RegisterForm(ReasonForm):
     reregister = forms.BooleanField(
         label="Register again",
         required=False,
+        initial=True,
         help_text="Replaces the registration that it has; the seat moves to the token’s account.",
     )
     field_order = ["token", "reregister", "nodes", "reason"]

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from workers.clients import cml
 from workers.license_choices import SeatDoubt
-from workers.models import Operation
+from workers.models import Operation, Worker
 from workers.services.licenses import details, seats
 from workers.services.operations import asking, licensing, rules
 from workers.services.operations.steps import Done, Outcome, Stopped, Task, Wait
@@ -157,6 +157,8 @@ def _stop_labs(task: Task, *, within: timedelta) -> Outcome:
     running = [lab for lab in task.cml.lab_tiles() if lab.state == "STARTED"]
     asked = list(task.operation.result.get("stopped_labs", []))
     if not running:
+        if asked:
+            Worker.objects.filter(pk=task.worker.pk).update(labs_due_at=None, cml_due_at=task.now)
         return Done(f"{len(asked)} stopped" if asked else "None runs.")
     if task.lasted() > within:
         names = ", ".join(lab.title or lab.lab_id for lab in running[:5])
