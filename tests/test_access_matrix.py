@@ -96,6 +96,9 @@ for model, may_change in (
     ("workers/event", False),
     ("workers/operation", False),
     ("workers/regioncheck", False),
+    ("labs/lab", False),
+    ("labs/labversion", False),
+    ("labs/labscheck", False),
     ("accounts/user", True),
 ):
     may_add = DESK if may_change else DESK_REFUSED

@@ -164,6 +164,12 @@ class EventKind(TextChoices):
     CREATED = "worker.created", "Created"
     DELETED = "worker.deleted", "Record deleted"
     MONITORING = "worker.monitoring", "Detailed monitoring"
+    LAB_SEEN = "lab.seen", "New lab"
+    LAB_GONE = "lab.gone", "Lab gone"
+    LAB_BACK = "lab.back", "Lab back"
+    LAB_STATE = "lab.state", "Lab state"
+    LAB_RENAMED = "lab.renamed", "Lab renamed"
+    LAB_OWNER = "lab.owner", "Lab owner"
     ASKED = "operation.asked", "Asked"
     ENDED = "operation.ended", "Ended"
 
