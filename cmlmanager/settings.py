@@ -225,6 +225,8 @@ LIVE_CHANNELS = {
     "worker": "workers.view_worker",
     "operation": "workers.view_worker",
     "operations": "workers.view_worker",
+    "lab": "labs.view_lab",
+    "labs": "labs.view_lab",
 }
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
@@ -245,9 +247,11 @@ CELERY_TIMEZONE = "UTC"
 # early, so that two looks are never further apart than the interval says.
 STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
 CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
+LABS_TICK = max(0.5, min(5, LABS_INTERVAL / 10))
 CELERY_BEAT_SCHEDULE = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
+    "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
     "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},

@@ -20,7 +20,7 @@ class Lab(models.Model):
     """One CML lab on one worker, as last read. Text that CML did not give is "", figures are NULL; times are aware UTC.
 
     `topology` is {"nodes": [{id, label, x, y, node_definition, image_definition, state, cpus, ram}], "links": [{id, node_a, node_b, state}]};
-    x and y are pixels on CML's canvas, ram is in MB, what is not known is "" or null.
+    x and y are pixels on CML's canvas, ram is in bytes, what is not known is "" or null.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -44,7 +44,7 @@ class Lab(models.Model):
     link_count = models.PositiveIntegerField(null=True, blank=True)
     cml_created_at = models.DateTimeField(null=True, blank=True)
     cml_modified_at = models.DateTimeField(null=True, blank=True)
-    associations = models.JSONField(default=list, blank=True)  # whom it is shared with, in CML's words of its version
+    associations = models.JSONField(default=list, blank=True)  # whom it is shared with: [{group_id, name, permission}]
     topology = models.JSONField(default=dict, blank=True)
     # "\niosv\nalpine\n": which node definitions it uses, for search.
     node_definitions = models.TextField(blank=True, default="", editable=False)

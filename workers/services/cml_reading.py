@@ -24,7 +24,6 @@ class Reading:
     stats: cml.SystemStats | None = None
     health: cml.SystemHealth | None = None
     licensing: cml.Licensing | None = None
-    labs: tuple[cml.LabTile, ...] | None = None
     errors: dict[str, cml.CmlError] = field(default_factory=dict)
     problem: str = ""  # why CML could not be asked at all
 
@@ -34,15 +33,15 @@ class Reading:
         return next(iter(self.errors.values()), None)
 
 
-def read(worker: Worker, *, labs: bool) -> Reading:
-    """Ask `worker`'s CML everything, its labs only when asked to. Never raises: what went wrong is part of the reading."""
+def read(worker: Worker) -> Reading:
+    """Ask `worker`'s CML everything but its labs. Never raises: what went wrong is part of the reading."""
     reading = Reading()
     if not worker.endpoint:
         reading.problem = "EC2 has given the machine no address yet."
         return reading
     try:
         client = client_of(worker)
-        _ask(reading, client, worker, labs=labs)
+        _ask(reading, client)
     except UnableToConnect as error:
         reading.problem = str(error)
     except Exception:
@@ -52,7 +51,7 @@ def read(worker: Worker, *, labs: bool) -> Reading:
     return reading
 
 
-def _ask(reading: Reading, client: cml.CmlClient, worker: Worker, *, labs: bool) -> None:
+def _ask(reading: Reading, client: cml.CmlClient) -> None:
     reading.information = _call(reading, "system_information", client.system_information)
     if reading.information is None:
         return
@@ -62,8 +61,6 @@ def _ask(reading: Reading, client: cml.CmlClient, worker: Worker, *, labs: bool)
     reading.stats = _call(reading, "system_stats", client.system_stats)
     reading.health = _call(reading, "system_health", client.system_health)
     reading.licensing = _call(reading, "licensing", client.licensing)
-    if labs:
-        reading.labs = _call(reading, "lab_tiles", client.lab_tiles)
 
 
 def _call(reading: Reading, name: str, call: Callable[[], Answer]) -> Answer | None:

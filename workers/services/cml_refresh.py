@@ -31,17 +31,13 @@ def refresh_cml(*, now: datetime) -> int:
         return 0
     pool = ThreadPoolExecutor(max_workers=min(PARALLEL, len(workers)), thread_name_prefix="cml")
     try:
-        futures = {pool.submit(read, worker, labs=_labs_due(worker, now)): worker for worker in workers}
+        futures = {pool.submit(read, worker): worker for worker in workers}
         for future in as_completed(futures):
             _keep(futures[future], future.result())
     finally:
         # When the task's time limit strikes, threads that still wait for a server must not hold the process.
         pool.shutdown(wait=False, cancel_futures=True)
     return len(workers)
-
-
-def _labs_due(worker: Worker, now: datetime) -> bool:
-    return worker.labs_due_at is None or worker.labs_due_at <= now
 
 
 def _keep(worker: Worker, reading: Reading) -> None:
@@ -69,8 +65,6 @@ def _mark(worker: Worker, reading: Reading, *, now: datetime) -> None:
     marks: dict[str, datetime | None] = {"cml_checked_at": now, "refresh_asked_at": None}
     if reading.information:
         marks["cml_succeeded_at"] = now
-    if reading.labs is not None:
-        marks |= {"labs_succeeded_at": now, "labs_due_at": now + timedelta(seconds=settings.LABS_INTERVAL)}
     if worker.service_state == "starting" and worker.cml_due_at and worker.cml_due_at > now + timedelta(seconds=EAGER):
         marks["cml_due_at"] = now + timedelta(seconds=EAGER)
     Worker.objects.filter(pk=worker.pk).update(**marks)

@@ -33,9 +33,6 @@ def fields_of(worker: Worker, reading: Reading, *, now: datetime) -> dict[str, A
     if reading.licensing:
         license_state, text = license_state_of(reading.licensing)
         fields |= {"license_state": license_state.value, "license_text": text}
-    if reading.labs is not None:
-        fields["labs_total"] = len(reading.labs)
-        fields["labs_running"] = sum(lab.state == "STARTED" for lab in reading.labs)
     return fields
 
 
