@@ -13,6 +13,7 @@ import contextlib
 import json
 import random
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from workers.clients.cml import CmlClient, Credential, TlsPolicy
@@ -262,6 +264,21 @@ def simulated_cml(simulated_cml_process: SimulatedCml) -> Iterator[SimulatedCml]
 def client_of(server: SimulatedCml, **options: Any) -> CmlClient:
     """A client of this server with the right password and no check of its certificate, unless `options` say otherwise."""
     return CmlClient(**{"base_url": server.base_url, "credential": GOOD, "tls": OFF, **options})
+
+
+def http(server: SimulatedCml, token: str = "") -> httpx.Client:
+    """Plain HTTP to its API, with no client of ours between; no check of its certificate."""
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=f"{server.base_url}/api/v0", verify=unverified, headers=headers, trust_env=False)
+
+
+def signed_in(server: SimulatedCml, username: str = USERNAME) -> httpx.Client:
+    """As `http`, with a token of its own. All accounts of a simulated server have its one password."""
+    with http(server) as anonymous:
+        return http(server, anonymous.post("/authenticate", json={"username": username, "password": PASSWORD}).json())
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.error
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -20,6 +19,8 @@ from tests.simulated_cml import (
     USERNAME,
     ServerSpec,
     SimulatedCml,
+    http,
+    signed_in,
     simulated_cml,
     simulated_cml_process,
     start_simulated_cml,
@@ -40,19 +41,6 @@ NEEDS_TOKEN = [
     ("GET", "/populate_lab_tiles"),
     ("GET", "/users"),
 ]
-
-
-def http(server: SimulatedCml, token: str = "") -> httpx.Client:
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.Client(base_url=f"{server.base_url}/api/v0", verify=unverified, headers=headers, trust_env=False)
-
-
-def signed_in(server: SimulatedCml) -> httpx.Client:
-    with http(server) as anonymous:
-        return http(server, anonymous.post("/authenticate", json=CREDENTIALS).json())
 
 
 @pytest.fixture

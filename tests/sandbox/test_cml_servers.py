@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,52 +18,14 @@ from cmlmanager.sandbox.cml.state import CmlState
 from cmlmanager.sandbox.cml.topology import topology
 from cmlmanager.sandbox.fleet import FLEET
 from tests.simulated_cml import (
-    PASSWORD,
-    USERNAME,
     ServerSpec,
     SimulatedCml,
     SimulatedFleet,
     eventually,
-    simulated_cml,
-    simulated_cml_process,
+    http,
+    signed_in,
     start_simulated_cml,
 )
-
-__all__ = ["simulated_cml", "simulated_cml_process"]
-
-CREDENTIALS = {"username": USERNAME, "password": PASSWORD}
-NEEDS_TOKEN = [
-    ("GET", "/authok"),
-    ("DELETE", "/logout"),
-    ("GET", "/system_stats"),
-    ("GET", "/system_health"),
-    ("GET", "/licensing"),
-    ("GET", "/labs"),
-    ("GET", "/labs/90f84e38-a71c-4d57-8d90-00fa8a197385"),
-    ("GET", "/labs/90f84e38-a71c-4d57-8d90-00fa8a197385/state"),
-    ("GET", "/populate_lab_tiles"),
-    ("GET", "/users"),
-]
-
-
-def http(server: SimulatedCml, token: str = "") -> httpx.Client:
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.Client(base_url=f"{server.base_url}/api/v0", verify=unverified, headers=headers, trust_env=False)
-
-
-def signed_in(server: SimulatedCml) -> httpx.Client:
-    with http(server) as anonymous:
-        return http(server, anonymous.post("/authenticate", json=CREDENTIALS).json())
-
-
-@pytest.fixture
-def api(simulated_cml: SimulatedCml) -> Iterator[httpx.Client]:
-    with signed_in(simulated_cml) as client:
-        yield client
-
 
 # --- boot
 

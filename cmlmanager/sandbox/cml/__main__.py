@@ -22,14 +22,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port of every simulated server, on its instance's address")
     parser.add_argument("--data", type=Path, required=True, help="directory that keeps the servers' states")
     parser.add_argument("--control", type=int, default=0, help="port of the control listener on 127.0.0.1; 0 for none")
-    parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than usual servers boot")
+    parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than usual everything goes; 0: at once")
     parser.add_argument("--poll", type=float, default=1.0, help="seconds between two looks at the instances")
     parser.add_argument("--username", default="admin")
     parser.add_argument("--password", default="cml-sandbox")
     parser.add_argument("--die-with-parent", action="store_true", help="end when the process that started this one ends")
     options = parser.parse_args()
-    if options.speed <= 0 or options.poll <= 0:
-        parser.error("--speed and --poll are above 0")
+    if options.speed < 0 or options.poll <= 0:
+        parser.error("--speed is not below 0, --poll is above 0")
     return options
 
 

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cmlmanager.sandbox.cml import routes_auth, routes_labs, routes_system
-from cmlmanager.sandbox.cml.answering import ApiError, error_response
+from cmlmanager.sandbox.cml import routes_auth, routes_labs, routes_licensing, routes_system
+from cmlmanager.sandbox.cml.answering import error_response
 from cmlmanager.sandbox.cml.boot import Phase
+from cmlmanager.sandbox.cml.errors import ApiError
 from cmlmanager.sandbox.cml.faults import Misbehaviour, nulled
 from cmlmanager.sandbox.cml.server import SimulatedServer
 
@@ -29,10 +30,13 @@ _BAD_GATEWAY = (
 _PIECE = 64 * 1024
 
 
+_ROUTES = [*routes_auth.routes, *routes_system.routes, *routes_licensing.routes, *routes_labs.routes]
+
+
 def application() -> ASGIApp:
     """The gate and the API behind it; the server asked is `scope["state"]["cml"]`."""
     api = Starlette(
-        routes=[Mount(API, routes=[*routes_auth.routes, *routes_system.routes, *routes_labs.routes])],
+        routes=[Mount(API, routes=_ROUTES)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error},
     )
     return Gate(api)

@@ -1,12 +1,13 @@
 """The control listener: tests and demonstrations look at the servers and make them misbehave. Plain HTTP on 127.0.0.1.
 
 `GET /servers` lists them. `POST /servers/<instance id>` takes any of `mode` with its options (see `faults.Misbehaviour`),
-`fault`, `add_labs` (objects of `fleet.DemoLab`), `remove_labs` (ids) and `lab_states` (state by id).
+`fault`, `licensing` (see `change_licensing`), `add_labs` (objects of `fleet.DemoLab`), `remove_labs` (ids) and `lab_states` (state by id).
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,6 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cmlmanager.sandbox.cml.faults import Misbehaviour
+from cmlmanager.sandbox.cml.licence import PRODUCTS, naive
+from cmlmanager.sandbox.cml.pace import now
 from cmlmanager.sandbox.cml.seed import add_lab
 from cmlmanager.sandbox.cml.server import SimulatedServer
 from cmlmanager.sandbox.cml.supervisor import Supervisor
@@ -54,15 +57,50 @@ def control_app(supervisor: Supervisor) -> Starlette:
 def change(server: SimulatedServer, body: dict[str, Any]) -> None:
     """Apply one control request. Raises ValueError or TypeError for what it does not understand."""
     labs = {name: body.pop(name) for name in ("add_labs", "remove_labs", "lab_states") if name in body}
-    fault = body.pop("fault", None)
+    fault, licensing = body.pop("fault", None), body.pop("licensing", None)
     misbehaviour = Misbehaviour.read(body) if body else None
     if fault is not None:
         server.set_fault(fault)
+    if licensing is not None:
+        change_licensing(server, licensing)
     if labs:
         _change_labs(server, **labs)
         server.save()
     if misbehaviour is not None:
         server.set_misbehaviour(misbehaviour)
+
+
+_FACTS = {
+    "registration_status": "registration",
+    "authorization_status": "authorization",
+    "registration_expires": "registration_expires",
+    "authorization_expires": "authorization_expires",
+    "smart_account": "smart_account",
+    "virtual_account": "virtual_account",
+    "node_count": "node_count",
+    "product": "product",
+}
+
+
+def change_licensing(server: SimulatedServer, body: dict[str, Any]) -> None:
+    """Take on a manner (see `faults.LicensingManner`), or change facts of the licence.
+
+    An expiry is given in days from now, or as CML writes it; setting a status ends what is on its way. Raises ValueError or TypeError.
+    """
+    if body.get("product", "CML_Enterprise") not in PRODUCTS:
+        raise ValueError(f"product is one of {', '.join(PRODUCTS)}")
+    manner = {name: body.pop(name) for name in ("registration", "renewal", "deregistration") if name in body}
+    if unknown := set(body) - set(_FACTS):
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    if manner:
+        server.licensing = replace(server.licensing, **manner)
+    licence = server.licence()
+    for name, value in body.items():
+        days = name.endswith("_expires") and isinstance(value, int | float)
+        setattr(licence, _FACTS[name], naive(now() + value * 86400) if days else value)
+        if name.endswith("_status"):
+            licence.agenda = []
+    server.save()
 
 
 def _change_labs(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-FAULTS = ("", "degraded", "refused", "unlicensed", "out_of_compliance", "silent")
+from cmlmanager.sandbox.cml.errors import ApiError
+
+LICENCE_FAULTS = ("unlicensed", "out_of_compliance", "expiring", "evaluation")
+FAULTS = ("", "degraded", "refused", *LICENCE_FAULTS, "silent", "no_kvm")
 MODES = (
     "none",
     "refused",  # nothing listens
@@ -68,6 +71,41 @@ class Misbehaviour:
     def covers(self, path: str) -> bool:
         """Whether a request for this path (after /api/v0) is meant."""
         return not self.paths or path.startswith(self.paths)
+
+
+_BUSY = {"409": (409, "Licensing issue: Another licensing request is in progress."), "403": (403, "Access denied.")}
+_MANNERS = {
+    "registration": ("", "fail", "stuck", "out_of_compliance", "409", "403"),
+    "renewal": ("", "fail", "409", "403"),
+    "deregistration": ("", "202", "400", "409", "403"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicensingManner:
+    """How Cisco's licensing treats this server's requests, "" for well.
+
+    `registration`: "fail" (the token is refused), "stuck" (in progress for ever), "out_of_compliance". `renewal`: "fail" (times out).
+    `deregistration`: "202" (Cisco was not reached), "400" (already de-registered). Each: "409" (busy), "403" (denied).
+    """
+
+    registration: str = ""
+    renewal: str = ""
+    deregistration: str = ""
+
+    def __post_init__(self) -> None:
+        for name, known in _MANNERS.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is one of {', '.join(map(repr, known))}; not {getattr(self, name)!r}")
+
+
+def busy_with(manner: str) -> str:
+    """The manner, when it is not one that refuses the request. Raises ApiError for one that does."""
+    if manner == "400":
+        raise ApiError(400, "Licensing issue: The product has already been de-registered.")
+    if manner in _BUSY:
+        raise ApiError(*_BUSY[manner])
+    return manner
 
 
 def nulled(value: Any) -> Any:

@@ -6,14 +6,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cmlmanager.sandbox.cml.answering import ApiError, authorized, caller, flag, server_of, strict_object
+from cmlmanager.sandbox.cml.answering import authorized, caller, flag, server_of, strict
+from cmlmanager.sandbox.cml.bodies import Fields, Text
+from cmlmanager.sandbox.cml.errors import ApiError
 from cmlmanager.sandbox.cml.state import User
 
-_CREDENTIALS = {"username": 32, "password": 256}
+_CREDENTIALS = Fields({"username": Text(least=1, most=32), "password": Text(least=1)}, required=("username", "password"))
 
 
 async def _login(request: Request) -> tuple[User, str]:
-    body = await strict_object(request, _CREDENTIALS)
+    body = await strict(request, _CREDENTIALS)
     server = server_of(request)
     user = server.accepts(body["username"], body["password"])
     if user is None:

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cmlmanager.sandbox.cml.answering import ApiError, authorized, caller, flag, invalid, server_of
+from cmlmanager.sandbox.cml.answering import authorized, caller, flag, server_of
+from cmlmanager.sandbox.cml.errors import ApiError, invalid
 from cmlmanager.sandbox.cml.state import Lab, User
 
 _UUID = re.compile(r"[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}")

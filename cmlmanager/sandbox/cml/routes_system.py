@@ -1,4 +1,4 @@
-"""Version, telemetry, health and licence. Cisco CML 2.9 API, "System" and "Licensing", with what 2.10 changed."""
+"""Version, figures and health. Cisco CML 2.9 API, "System", with what 2.10 changed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.routing import Route
 from cmlmanager.sandbox.cml.answering import authorized, caller, server_of
 from cmlmanager.sandbox.cml.boot import Phase
 from cmlmanager.sandbox.cml.numbers import stats_section
+from cmlmanager.sandbox.cml.routes_licensing import is_enterprise
 from cmlmanager.sandbox.cml.server import SimulatedServer
-from cmlmanager.sandbox.cml.state import Licence
 
 _CHECKS = (
     "kvm_vmx_enabled",
@@ -27,9 +27,6 @@ _CHECKS = (
     "docker_shim",
 )
 _NOT_WHILE_STARTING = ("lld_synced", "fabric", "device_mux")
-_SSMS = "https://smartreceiver.cisco.com/licservice/license"
-_BASE_LICENCE = "regid.2019-10.com.cisco.CML_ENT_BASE,1.0_15d3393c-846c-4e00-a54e-1ea90f2b2160"
-_NODE_LICENCE = "regid.2019-10.com.cisco.CML_NODE_COUNT,1.0_2607650b-6ca8-46d5-81e5-e6688b7383c4"
 
 
 def _is_210(server: SimulatedServer) -> bool:
@@ -94,71 +91,11 @@ async def system_health(request: Request) -> Response:
         {
             "valid": valid,
             "computes": {state.compute_id: compute},
-            "is_licensed": state.licence.registration == "COMPLETED",
-            "is_enterprise": True,
+            "is_licensed": server.licence().licensed,
+            "is_enterprise": is_enterprise(server.licence()),
             "controller": controller,
         }
     )
-
-
-@authorized
-async def licensing(request: Request) -> Response:
-    """Registration, authorization and entitlements; times are naive."""
-    state = server_of(request).state
-    licence = state.licence
-    registered = licence.registration == "COMPLETED"
-    return JSONResponse(
-        {
-            "registration": {
-                "status": licence.registration,
-                "smart_account": "Example Networks Academy" if registered else None,
-                "virtual_account": "CML Training" if registered else None,
-                "expires": licence.registration_expires,
-                "register_time": _times(licence.registered_at),
-                "renew_time": _times(None),
-            },
-            "authorization": {
-                "status": licence.authorization,
-                "expires": licence.authorization_expires,
-                "renew_time": _times(None),
-            },
-            "features": _features(licence, running_nodes=state.running_nodes()),
-            "reservation_mode": False,
-            "transport": {"default_ssms": _SSMS, "ssms": _SSMS, "proxy": {"server": None, "port": None}},
-            "udi": {"hostname": state.hostname, "product_uuid": state.product_uuid},
-            "product_license": {"active": "CML_Enterprise", "is_enterprise": True},
-        }
-    )
-
-
-def _times(attempted: str | None) -> dict[str, Any]:
-    # even after a success a real server has no time in `succeeded`
-    said = {"failure": "OK", "success": "SUCCESS"} if attempted else {"failure": None, "success": None}
-    return {"succeeded": None, "attempted": attempted, "scheduled": None, "status": None, **said}
-
-
-def _features(licence: Licence, *, running_nodes: int) -> list[dict[str, Any]]:
-    if licence.registration != "COMPLETED":
-        return []
-    shared = {"status": licence.authorization, "version": "1.0", "min": 0, "minEndDate": None, "maxEndDate": None}
-    return [
-        {
-            "id": _BASE_LICENCE,
-            "name": "CML - Enterprise License",
-            "description": "Cisco Modeling Labs - Enterprise License with 20 nodes capacity",
-            "in_use": 1,
-            "max": 1,
-            **shared,
-        },
-        {
-            "id": _NODE_LICENCE,
-            "name": "CML - Expansion Nodes",
-            "description": "Cisco Modeling Labs - Expansion Nodes for CML Enterprise Servers",
-            "in_use": max(licence.node_count, running_nodes),
-            "max": 500,
-            **shared,
-        },
-    ]
 
 
 async def maintenance_mode(request: Request) -> Response:
@@ -200,7 +137,6 @@ routes = [
     Route("/system_information", system_information),
     Route("/system_stats", system_stats),
     Route("/system_health", system_health),
-    Route("/licensing", licensing),
     Route("/system/maintenance_mode", maintenance_mode),
     Route("/users", users),
 ]

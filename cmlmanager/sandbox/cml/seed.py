@@ -6,7 +6,8 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from cmlmanager.sandbox.cml.state import ADMIN_ID, CmlState, Lab, Licence, User, cml_time
+from cmlmanager.sandbox.cml.licence import SMART_ACCOUNT, VIRTUAL_ACCOUNT, Licence, attempt, naive
+from cmlmanager.sandbox.cml.state import ADMIN_ID, CmlState, Lab, User, cml_time
 from cmlmanager.sandbox.cml.topology import topology
 from cmlmanager.sandbox.fleet import FLEET, DemoLab, DemoWorker
 
@@ -74,15 +75,19 @@ def licence_for(fault: str) -> Licence:
     if fault == "unlicensed":
         return Licence()
     now = datetime.now(UTC)
+    if fault == "evaluation":
+        return Licence(authorization="EVAL_MODE", authorization_expires=naive(now + timedelta(days=61)))
+    left = timedelta(days=5) if fault == "expiring" else timedelta(days=50)
+    registered = naive(now - timedelta(days=40))
     return Licence(
         registration="COMPLETED",
         authorization="OUT_OF_COMPLIANCE" if fault == "out_of_compliance" else "IN_COMPLIANCE",
-        registered_at=_licence_time(now - timedelta(days=40)),
-        registration_expires=_licence_time(now + timedelta(days=325)),
-        authorization_expires=_licence_time(now + timedelta(days=50)),
+        smart_account=SMART_ACCOUNT,
+        virtual_account=VIRTUAL_ACCOUNT,
+        register_time=attempt(registered),
+        renew_time=attempt(scheduled=naive(now + timedelta(days=142))),
+        authorization_time=attempt(registered, scheduled=naive(now + left - timedelta(days=1))),
+        registration_expires=naive(now + timedelta(days=325)),
+        authorization_expires=naive(now + left),
         node_count=LICENSED_NODES,
     )
-
-
-def _licence_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")

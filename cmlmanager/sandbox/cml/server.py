@@ -13,7 +13,9 @@ import jwt
 
 from cmlmanager.sandbox.cml.boot import BootTimes, Phase
 from cmlmanager.sandbox.cml.certificates import ensure_certificate, fingerprint
-from cmlmanager.sandbox.cml.faults import FAULTS, Misbehaviour
+from cmlmanager.sandbox.cml.faults import FAULTS, LICENCE_FAULTS, LicensingManner, Misbehaviour
+from cmlmanager.sandbox.cml.licence import Licence
+from cmlmanager.sandbox.cml.pace import Pace
 from cmlmanager.sandbox.cml.seed import demo_worker, first_state, licence_for
 from cmlmanager.sandbox.cml.state import CmlState, User
 
@@ -32,6 +34,8 @@ class SimulatedServer:
         self.password = password
         self.misbehaviour = Misbehaviour()
         self.requests: Counter[str] = Counter()
+        self.licensing = LicensingManner()
+        self.pace = Pace(boot.speed)
         self._boot = boot
         self._state_file = directory / "state.json"
         self._revoked: set[str] = set()
@@ -48,6 +52,12 @@ class SimulatedServer:
         """Keep the state over restarts."""
         self.state.save(self._state_file)
 
+    def licence(self) -> Licence:
+        """The licence as it is now."""
+        if self.state.licence.settle(time.time()):
+            self.save()
+        return self.state.licence
+
     def phase(self) -> Phase:
         """How far the server has booted; a silent one never begins."""
         return Phase.SILENT if self.fault == "silent" else self._boot.phase(time.time() - self.state_since)
@@ -60,7 +70,7 @@ class SimulatedServer:
         """Switch a fault of the demo fleet; the licence follows it. Raises ValueError for an unknown one."""
         if fault not in FAULTS:
             raise ValueError(f"fault is one of {', '.join(map(repr, FAULTS))}; not {fault!r}")
-        if fault in ("unlicensed", "out_of_compliance") or self.fault in ("unlicensed", "out_of_compliance"):
+        if fault in LICENCE_FAULTS or self.fault in LICENCE_FAULTS:
             self.state.licence = licence_for(fault)
             self.save()
         self.fault = fault

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from cmlmanager.sandbox.cml.licence import Licence
+
+T = TypeVar("T")
 ADMIN_ID = "00000000-0000-4000-a000-000000000000"
 
 
@@ -79,18 +82,6 @@ class User:
 
 
 @dataclass(kw_only=True)
-class Licence:
-    """Status texts and times as `/licensing` gives them; times are naive `YYYY-MM-DD HH:MM:SS` in UTC."""
-
-    registration: str = "NOT_REGISTERED"
-    authorization: str = "INIT"
-    registered_at: str | None = None
-    registration_expires: str | None = None
-    authorization_expires: str | None = None
-    node_count: int = 0
-
-
-@dataclass(kw_only=True)
 class CmlState:
     """Everything that a server keeps. `base_load` is its CPU percentage with no node running."""
 
@@ -117,6 +108,10 @@ class CmlState:
         """Number of booted nodes in all labs."""
         return sum(node.state == "BOOTED" for lab in self.labs.values() for node in lab.nodes)
 
+    def active_nodes(self) -> int:
+        """Number of nodes that run or are about to."""
+        return sum(node.state not in ("DEFINED_ON_CORE", "STOPPED") for node in self.nodes())
+
     def nodes(self) -> list[Node]:
         """All nodes of all labs."""
         return [node for lab in self.labs.values() for node in lab.nodes]
@@ -137,9 +132,15 @@ class CmlState:
     def load(cls, path: Path) -> CmlState:
         """The state in `path`. Raises FileNotFoundError, or ValueError, KeyError or TypeError for a file that is not one."""
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        labs = {
-            lab["id"]: Lab(**{**lab, "nodes": [Node(**n) for n in lab["nodes"]], "links": [Link(**k) for k in lab["links"]]})
-            for lab in raw["labs"].values()
-        }
-        users = [User(**user) for user in raw["users"]]
-        return cls(**{**raw, "licence": Licence(**raw["licence"]), "users": users, "labs": labs})
+        labs = {}
+        for lab in raw["labs"].values():
+            parts = {"nodes": [_made(Node, n) for n in lab["nodes"]], "links": [_made(Link, k) for k in lab["links"]]}
+            labs[lab["id"]] = _made(Lab, {**lab, **parts})
+        users = [_made(User, user) for user in raw["users"]]
+        return _made(cls, {**raw, "licence": _made(Licence, raw["licence"]), "users": users, "labs": labs})
+
+
+def _made(kind: type[T], raw: dict[str, Any]) -> T:
+    """An object of what a file has of its fields: files of older versions lack some and have others."""
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in raw.items() if name in known})

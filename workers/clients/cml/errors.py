@@ -6,9 +6,10 @@ import contextlib
 import errno
 import http.client
 import json
+import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,23 +17,35 @@ import requests
 import urllib3.exceptions
 
 LONGEST_DESCRIPTION = 500
+_TELLING = 8  # so many characters of a secret in a row tell something of it
 
 
 class CmlError(Exception):
     """A call to a CML server failed.
 
-    `sentence` says what happened and what to do, fit for a person; `detail` is for the log and the technical view.
-    `retryable` tells whether the same call may succeed a little later without anybody doing anything.
-    Neither text ever holds a password or a token.
+    `sentence` says what happened and what to do, fit for a person; `detail` is for the log and the technical view;
+    `description` are CML's own words, shortened, "" when it said none.
+    `retryable` tells whether the same call may succeed a little later without anybody doing anything. `maybe_done` is
+    true of a write that CML may have carried out although its answer did not arrive: look before repeating it.
+    No text ever holds a password or a token.
     """
 
     retryable_by_default: ClassVar[bool] = False
 
-    def __init__(self, sentence: str, detail: str = "", retryable: bool | None = None) -> None:
+    def __init__(self, sentence: str, detail: str = "", retryable: bool | None = None, *, description: str = "") -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.detail = detail
+        self.description = description
         self.retryable = self.retryable_by_default if retryable is None else retryable
+        self.maybe_done = False
+
+    def uncertain(self) -> CmlError:
+        """This error as that of a write whose outcome nobody knows."""
+        self.maybe_done = True
+        self.sentence = f"{self.sentence} CML may have done it all the same: look before you repeat it."
+        self.args = (self.sentence,)
+        return self
 
 
 class CmlUnreachable(CmlError):
@@ -65,6 +78,10 @@ class CmlConflict(CmlError):
 
 class CmlRejected(CmlError):
     """CML found the call's content wrong (400, 422); the sentence quotes its description."""
+
+
+class CmlNodesRunning(CmlRejected):
+    """CML does not release its licence while nodes run (one of the two meanings of 400 on deregistration)."""
 
 
 class CmlUnexpected(CmlError):
@@ -119,6 +136,20 @@ def from_transport(
     return CmlUnreachable(
         f"Nothing answers at {where}: check that the instance runs and that its security group lets the portal in.", detail
     )
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether the request may have reached the server: false only when no connection came about."""
+    kinds = (
+        requests.exceptions.ConnectTimeout,
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.NameResolutionError,
+        socket.gaierror,
+        ConnectionRefusedError,
+    )
+    causes = list(chain(error))
+    return not _any(causes, kinds) and not any(map(_is_certificate_problem, causes))
 
 
 def technical(causes: list[BaseException]) -> str:
@@ -179,22 +210,26 @@ _MEANINGS = {
     409: _StatusMeaning(
         CmlConflict, "CML at {where} cannot do this now: {said}. Try again later.", "something else is in progress there"
     ),
+    413: _StatusMeaning(CmlRejected, "CML at {where} does not take so much at once (HTTP 413): make it smaller."),
     422: _REJECTED,
     **dict.fromkeys((429, 502, 503, 504), _NOT_READY),
 }
 
 
-def from_status(status: int, body: bytes, *, call: str, where: str, username: str) -> CmlError:
-    """The exception for an HTTP answer that is no success, redirects included: CML's API sends none."""
+def from_status(status: int, body: bytes, *, call: str, where: str, username: str, secrets: Iterable[str] = ()) -> CmlError:
+    """The exception for an HTTP answer that is no success, redirects included: CML's API sends none.
+
+    `secrets` went to the server with the request; what it quotes of them is taken out.
+    """
     meaning = _MEANINGS.get(status, _FAILED if status >= 500 else _STRANGE)
-    said = description(body)
+    said = description(body, secrets=secrets)
     sentence = meaning.sentence.format(
         where=where, username=username or "an anonymous caller", status=status, said=said or meaning.when_silent
     )
-    return meaning.kind(sentence, f"{call}: HTTP {status}: {said}".rstrip(": "), meaning.retryable)
+    return meaning.kind(sentence, f"{call}: HTTP {status}: {said}".rstrip(": "), meaning.retryable, description=said)
 
 
-def description(body: bytes) -> str:
+def description(body: bytes, *, secrets: Iterable[str] = ()) -> str:
     """CML's own words in an error body `{"code", "description"}`, in one line; empty when it holds none.
 
     `description` is a string, a string that holds JSON (validation errors since 2.7), or a list of validation errors.
@@ -209,7 +244,21 @@ def description(body: bytes) -> str:
     if isinstance(value, str) and value[:1] in ("{", "["):
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
-    return " ".join(_words(value).split())[:LONGEST_DESCRIPTION].rstrip(".")
+    said = " ".join(_words(value).split())[: 8 * LONGEST_DESCRIPTION]
+    for secret in secrets:
+        said = _without(said, secret)
+    return said[:LONGEST_DESCRIPTION].rstrip(".")
+
+
+def _without(said: str, secret: str) -> str:
+    """What CML said, less every word that has eight or more characters in a row of the secret: validators quote shortened input."""
+
+    def hide(word: re.Match[str]) -> str:
+        found = word[0]
+        shared = any(found[at : at + _TELLING] in secret for at in range(len(found) - _TELLING + 1))
+        return "[hidden]" if shared else found
+
+    return re.sub(rf"\S{{{_TELLING},}}", hide, said.replace(secret, "[hidden]")) if secret else said
 
 
 def _words(value: Any) -> str:

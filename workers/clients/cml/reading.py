@@ -41,6 +41,12 @@ def integer(value: Any) -> int | None:
     return int(value) if result is not None and 0 <= result < _LARGEST else None
 
 
+def coordinate(value: Any) -> int | None:
+    """A whole number of either sign, as far as CML's pictures reach (15000) and well beyond."""
+    result = number(value)
+    return round(result) if result is not None and abs(result) <= 1_000_000 else None
+
+
 def percent(value: Any) -> float | None:
     """A percentage, brought into 0-100: CML's moving averages leave the range for a moment."""
     result = number(value)

@@ -65,6 +65,10 @@ class TokenSlot:
         finally:
             self._lock.release()
 
+    def renew(self, token: Token) -> None:
+        """Use this new token from now on."""
+        self._token = token
+
 
 class TokenStore:
     """Token slots by server and credential; the least recently used is forgotten beyond `most`."""
