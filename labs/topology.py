@@ -14,13 +14,15 @@ from labs.choices import NodeState
 
 NODE = 36  # side of a node's square
 CELL_HEIGHT = 68  # what a node takes with its label, and the room around
-NARROWEST, WIDEST = 84, 124  # the same from side to side: as its labels need
+NARROWEST, WIDEST = 62, 120  # the same from side to side: as its labels need
 LABEL_DROP = 31  # from a node's middle to the base line of its label
 CHARACTER = 6.6  # mean width of the label's font at 12 px
 WIDEST_LABEL = 160
 MARGIN = 14
 LARGEST = 3_600  # of either side: labs with far outliers are squeezed
 MOST_NODES = 300  # beyond that a picture shows nothing
+TALLER = 1.8  # how much further apart rows may be drawn than columns
+FLAT = 2.4  # width to height from which on that is done
 ROUNDS, PUSHES = 40, 800_000  # of pushing apart what overlaps, and how many pairs are looked at for it
 
 
@@ -130,7 +132,10 @@ def _placed(nodes: Sequence[dict[str, Any]], cell: float) -> list[Spot]:
     """Each node at its place, spread so far that neighbours do not cover each other. Those without a place go below, in rows."""
     known = [node for node in nodes if node["x"] is not None and node["y"] is not None]
     scale = _scale(known, cell)
-    spots = [Spot(node, node["x"] * scale, node["y"] * scale) for node in known]
+    width, height = _span(known, "x") * scale, _span(known, "y") * scale
+    # Wide and flat topologies leave no way for their links: their rows are drawn further apart.
+    taller = min(TALLER, max(1.0, width / FLAT / height)) if height else 1.0
+    spots = [Spot(node, node["x"] * scale, node["y"] * scale * taller) for node in known]
     left = min((spot.x for spot in spots), default=0.0)
     below = max((spot.y for spot in spots), default=-CELL_HEIGHT) + 1.5 * CELL_HEIGHT
     lost = [node for node in nodes if node["x"] is None or node["y"] is None]
@@ -144,9 +149,13 @@ def _scale(nodes: Sequence[dict[str, Any]], cell: float) -> float:
     if not needed or needed[-1] == 0.0:
         return 1.0
     wanted = needed[int((len(needed) - 1) * 0.9)]
-    spans = [max(node[axis] for node in nodes) - min(node[axis] for node in nodes) for axis in ("x", "y")]
-    most = min((LARGEST / span for span in spans if span > LARGEST / 2), default=2.0)
+    most = min((LARGEST / span for span in (_span(nodes, "x"), _span(nodes, "y")) if span > LARGEST / 2), default=2.0)
     return max(1e-9, min(max(wanted, 0.2), 2.0, most))
+
+
+def _span(nodes: Sequence[dict[str, Any]], axis: str) -> float:
+    places = [node[axis] for node in nodes]
+    return float(max(places) - min(places)) if places else 0.0
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any], cell: float) -> float:

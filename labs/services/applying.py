@@ -39,7 +39,8 @@ def apply(worker: Worker, found: Mapping[str, cml.Lab], reading: Reading, *, cla
         Event.objects.bulk_create(lines)
         there = [lab for lab in [*known.values(), *new] if lab.gone_at is None]
         labs_known.keep_counts(worker=current, total=len(there), running=sum(lab.state == "STARTED" for lab in there))
-        due_at = now + timedelta(seconds=settings.LABS_INTERVAL)
+        # After half an answer they are due again as when there was none.
+        due_at = claimed_until if reading.problem else now + timedelta(seconds=settings.LABS_INTERVAL)
         labs_known.mark_read(worker_ids=[current.pk], claimed_until=claimed_until, due_at=due_at, at=now)
         _note(current, reading.problem, now=now)
         events.announce_labs([*(lab.pk for lab in new), *changed, *gone])

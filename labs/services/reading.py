@@ -7,6 +7,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from labs.services.tiles import is_odd
 from workers.clients import cml
 from workers.models import Worker
 from workers.services.connection import UnableToConnect, client_of
@@ -61,9 +62,9 @@ def _read(client: cml.CmlClient, known: Collection[str]) -> Reading:
         ids = frozenset(client.lab_ids())
         tiles = _one_by_one(client, sorted(ids))
     missing = frozenset(known) - {tile.lab_id for tile in tiles}
-    if not missing:
-        return Reading(tiles=tiles)
-    return _proven(client, tiles, missing, ids)
+    if missing:
+        return _proven(client, tiles, missing, ids)
+    return Reading(tiles=tiles, problem=_half_told(tiles))
 
 
 def _proven(client: cml.CmlClient, tiles: tuple[cml.Lab, ...], missing: frozenset[str], ids: frozenset[str] | None) -> Reading:
@@ -80,7 +81,14 @@ def _proven(client: cml.CmlClient, tiles: tuple[cml.Lab, ...], missing: frozense
     if not sees_all:
         sentence = f"CML’s account {client.username} is no administrator and may not see every lab: those that it no longer sees are kept."
         return Reading(tiles=tiles, problem=sentence)
-    return Reading(tiles=tiles, gone=missing - listed)
+    return Reading(tiles=tiles, gone=missing - listed, problem=_half_told(tiles))
+
+
+def _half_told(tiles: tuple[cml.Lab, ...]) -> str:
+    count = sum(map(is_odd, tiles))
+    if not count:
+        return ""
+    return f"CML did not say everything about {count} of {len(tiles)} labs: what was known of them is kept."
 
 
 def _one_by_one(client: cml.CmlClient, ids: list[str]) -> tuple[cml.Lab, ...]:

@@ -28,6 +28,7 @@ def lines_of(lab: Lab, before: Mapping[str, Any], *, was_gone: bool, now: dateti
 
 def line(lab: Lab, kind: EventKind, *, now: datetime, before: str = "", after: str = "") -> Event:
     """An unsaved line of the lab's history and its worker's timeline: seen in CML, whoever did it."""
+    assert lab.worker is not None  # whose CML told it
     event = record.event_of(lab.worker, kind, actor=record.CML, now=now, before=before, after=after)
     event.subject_id, event.subject_name = lab.pk, str(lab)[:255]
     return event

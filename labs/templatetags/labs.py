@@ -19,6 +19,16 @@ from workers.templatetags.fleet import age
 
 register = template.Library()
 
+# What a node is drawn as → heroicons name, mini.
+KINDS = {
+    "cloud": "cloud",
+    "firewall": "shield-check",
+    "host": "computer-desktop",
+    "router": "arrows-pointing-out",
+    "server": "server",
+    "switch": "arrows-right-left",
+}
+
 
 @register.simple_tag
 def labs_age(worker: Worker | None) -> SafeString:
@@ -45,7 +55,7 @@ def topology(lab: Lab) -> dict[str, Any]:
         "lab": lab,
         "picture": picture,
         "states": [(state, counts[state]) for state in NodeState if counts[state]],
-        "kinds": sorted({spot.kind for spot in picture.spots}),
+        "kinds": [(kind, KINDS[kind]) for kind in sorted({spot.kind for spot in picture.spots})],
         "sentence": _sentence(len(picture.spots), len(picture.lines)),
     }
 

@@ -26,8 +26,7 @@ def labs(request: PersonalRequest) -> HttpResponse:
     """Every lab of the fleet; the address holds the filters, the order and the page. htmx gets the part that changes."""
     query = LabsQuery.parse(request.GET)
     visible = Lab.objects.visible_to(request.user)
-    page = Paginator(query.apply(visible), query.size).get_page(query.page)
-    page.object_list = page.object_list.for_rows()  # type: ignore[union-attr]
+    page = Paginator(query.apply(visible).for_rows(), query.size).get_page(query.page)
     counts = visible.counts()
     context = {
         "filters": query,
