@@ -130,39 +130,40 @@ def _cell(nodes: Sequence[dict[str, Any]]) -> float:
 
 def _placed(nodes: Sequence[dict[str, Any]], cell: float) -> list[Spot]:
     """Each node at its place, spread so far that neighbours do not cover each other. Those without a place go below, in rows."""
-    known = [node for node in nodes if node["x"] is not None and node["y"] is not None]
-    scale = _scale(known, cell)
-    width, height = _span(known, "x") * scale, _span(known, "y") * scale
+    spots = [Spot(node, node["x"], node["y"]) for node in nodes if node["x"] is not None and node["y"] is not None]
+    width, height = _span([spot.x for spot in spots]), _span([spot.y for spot in spots])
     # Wide and flat topologies leave no way for their links: their rows are drawn further apart.
     taller = min(TALLER, max(1.0, width / FLAT / height)) if height else 1.0
-    spots = [Spot(node, node["x"] * scale, node["y"] * scale * taller) for node in known]
+    for spot in spots:
+        spot.y *= taller
+    scale = _scale(spots, cell)
+    for spot in spots:
+        spot.x, spot.y = spot.x * scale, spot.y * scale
     left = min((spot.x for spot in spots), default=0.0)
     below = max((spot.y for spot in spots), default=-CELL_HEIGHT) + 1.5 * CELL_HEIGHT
     lost = [node for node in nodes if node["x"] is None or node["y"] is None]
-    spots += [Spot(node, left + index % 10 * cell, below + index // 10 * CELL_HEIGHT) for index, node in enumerate(lost)]
-    return spots
+    return spots + [Spot(node, left + index % 10 * cell, below + index // 10 * CELL_HEIGHT) for index, node in enumerate(lost)]
 
 
-def _scale(nodes: Sequence[dict[str, Any]], cell: float) -> float:
+def _scale(spots: Sequence[Spot], cell: float) -> float:
     """Picture pixels per CML pixel: so many that nine in ten nodes keep clear of their nearest neighbour, and the whole has an end."""
-    needed = sorted(max((_apart(one, other, cell) for other in nodes if other is not one), default=0.0) for one in nodes)
+    needed = sorted(max((_apart(one, other, cell) for other in spots if other is not one), default=0.0) for one in spots)
     if not needed or needed[-1] == 0.0:
         return 1.0
     wanted = needed[int((len(needed) - 1) * 0.9)]
-    most = min((LARGEST / span for span in (_span(nodes, "x"), _span(nodes, "y")) if span > LARGEST / 2), default=2.0)
+    spans = (_span([spot.x for spot in spots]), _span([spot.y for spot in spots]))
+    most = min((LARGEST / span for span in spans if span > LARGEST / 2), default=2.0)
     return max(1e-9, min(max(wanted, 0.2), 2.0, most))
 
 
-def _span(nodes: Sequence[dict[str, Any]], axis: str) -> float:
-    places = [node[axis] for node in nodes]
-    return float(max(places) - min(places)) if places else 0.0
+def _span(places: Sequence[float]) -> float:
+    return max(places) - min(places) if places else 0.0
 
 
-def _apart(one: dict[str, Any], other: dict[str, Any], cell: float) -> float:
+def _apart(one: Spot, other: Spot, cell: float) -> float:
     """The scale at which two nodes do not cover each other; 0 for two in one place, which no scale parts."""
-    dx, dy = abs(one["x"] - other["x"]), abs(one["y"] - other["y"])
-    scales = [size / distance for size, distance in ((cell, dx), (CELL_HEIGHT, dy)) if distance]
-    return min(scales, default=0.0)
+    distances = ((cell, abs(one.x - other.x)), (CELL_HEIGHT, abs(one.y - other.y)))
+    return min((size / distance for size, distance in distances if distance), default=0.0)
 
 
 def _push_apart(spots: list[Spot], cell: float) -> None:

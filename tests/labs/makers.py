@@ -32,7 +32,7 @@ def link(one: dict[str, Any], other: dict[str, Any], state: str = "DEFINED_ON_CO
     return {"id": str(uuid.uuid4()), "node_a": one["id"], "node_b": other["id"], "state": state}
 
 
-def make_lab(worker: Worker | None = None, **overrides: Any) -> Lab:
+def make_lab(worker: Worker | None = None, /, **overrides: Any) -> Lab:
     """A stopped lab of two routers on a running worker; anything can be said otherwise."""
     moment = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
     nodes = [node(1), node(2)]
