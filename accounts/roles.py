@@ -52,6 +52,12 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.change_notificationtarget": _ADMINS,
     "workers.delete_notificationtarget": _ADMINS,
     "workers.view_delivery": _ADMINS,
+    # Labs: see them; start, stop, wipe, import, download, back up, restore; delete.
+    "labs.view_lab": _EVERYBODY,
+    "labs.operate_lab": _OPERATORS,
+    "labs.delete_lab": _ADMINS,
+    "labs.view_labversion": _ADMINS,  # in the Django admin
+    "labs.view_labscheck": _ADMINS,
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

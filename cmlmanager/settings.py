@@ -253,6 +253,8 @@ LIVE_CHANNELS = {
     "operations": "workers.view_worker",
     "alerts": "workers.view_worker",
     "notifications": "workers.view_notificationtarget",
+    "lab": "labs.view_lab",
+    "labs": "labs.view_lab",
 }
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
@@ -273,9 +275,11 @@ CELERY_TIMEZONE = "UTC"
 # early, so that two looks are never further apart than the interval says.
 STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
 CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
+LABS_TICK = max(0.5, min(5, LABS_INTERVAL / 10))
 CELERY_BEAT_SCHEDULE = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
+    "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
     "alerts": {"task": "workers.evaluate_alerts", "schedule": ALERT_INTERVAL, "options": {"expires": ALERT_INTERVAL}},
     "license_tokens": {"task": "workers.sweep_license_tokens", "schedule": 60, "options": {"expires": 60}},

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import User
 from tests.conftest import signed_in
+from tests.labs.makers import make_lab
 from tests.makers import make_worker
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,11 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("POST", "licences/seats/<int:seat_id>/resolve/", {"seat_id": "0"}, (IN, 403, 403, 403, 404)),
     ("POST", "workers/bulk/", {}, (IN, 403, 403, 302, 302)),
     ("GET", "workers/<uuid:worker_id>/operations/", {"worker_id": "worker"}, SEEN),
+    ("GET", "workers/<uuid:worker_id>/labs/", {"worker_id": "worker"}, SEEN),
+    ("GET", "labs/", {}, SEEN),
+    ("POST", "labs/", {}, (IN, 403, 405, 405, 405)),
+    ("GET", "labs/<uuid:lab_id>/", {"lab_id": "lab"}, SEEN),
+    ("GET", "labs/<uuid:lab_id>/history/", {"lab_id": "lab"}, SEEN),
     ("GET", "operations/", {}, SEEN),
     ("POST", "operations/", {}, (IN, 403, 405, 405, 405)),
     ("GET", "operations/<uuid:operation_id>/", {"operation_id": "worker"}, (IN, 403, 404, 404, 404)),
@@ -156,6 +162,9 @@ for model, may_change in (
     ("workers/alert", False),
     ("workers/alertthreshold", False),
     ("workers/alertmute", False),
+    ("labs/lab", False),
+    ("labs/labversion", False),
+    ("labs/labscheck", False),
     ("accounts/user", True),
 ):
     may_add = DESK if may_change else DESK_REFUSED
@@ -223,10 +232,11 @@ def test_who_may(
     method: str, route: str, arguments: dict[str, str], expected: tuple[int, ...], browsers: dict[str, Client]
 ) -> None:
     worker = make_worker()
+    things = {"worker": str(worker.pk), "lab": str(make_lab(worker).pk)}
     address = "/" + route
     for name, value in arguments.items():
         for placeholder in (f"<uuid:{name}>", f"<int:{name}>", f"<path:{name}>", f"<{name}>"):
-            address = address.replace(placeholder, str(worker.pk) if value == "worker" else value)
+            address = address.replace(placeholder, things.get(value, value))
 
     answers = {person: browser.generic(method, address) for person, browser in browsers.items()}
 
@@ -236,7 +246,12 @@ def test_who_may(
         assert answers["signed out"]["Location"].startswith(("/sign-in/", "/admin/login/"))
 
 
-@pytest.mark.parametrize("route", ["", "live/", "history/", "timeline/", "connection/"])
+@pytest.mark.parametrize("route", ["", "history/"])
+def test_a_lab_that_does_not_exist_is_404(route: str, ada: User) -> None:
+    assert signed_in(ada).get(f"/labs/00000000-0000-4000-8000-000000000000/{route}").status_code == 404
+
+
+@pytest.mark.parametrize("route", ["", "live/", "history/", "timeline/", "connection/", "labs/"])
 def test_a_worker_that_does_not_exist_is_404(route: str, ada: User) -> None:
     assert signed_in(ada).get(f"/workers/00000000-0000-4000-8000-000000000000/{route}").status_code == 404
 

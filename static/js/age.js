@@ -2,7 +2,7 @@
 
    <time data-age datetime="…" data-stale-after="180">: its text becomes "14 s ago" and is kept true each second; the attribute
    data-stale is there while it is older than data-stale-after seconds.
-   <time data-age data-checked="aws:<region>"> or "cml:<worker id>": moved forward by the stream's `checked` events (live:checked).
+   <time data-age data-checked="aws:<region>">, "cml:<worker id>" or "labs:<worker id>": moved forward by the stream's `checked` events (live:checked).
 
    Ages are counted by the server's clock, which the stream tells (live:hello), so a browser in the wrong time zone or with a wrong
    clock still says "14 s ago". */
@@ -41,7 +41,8 @@
 
   document.addEventListener("live:checked", ({ detail }) => {
     if (Number.isNaN(Date.parse(detail.at))) return;
-    const sources = (detail.workers || []).map((id) => `cml:${id}`);
+    const kind = detail.source === "labs" ? "labs" : "cml";
+    const sources = (detail.workers || []).map((id) => `${kind}:${id}`);
     if (detail.region) sources.push(`aws:${detail.region}`);
     for (const source of sources) {
       const selector = `time[data-checked="${CSS.escape(source)}"]`;

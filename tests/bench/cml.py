@@ -93,7 +93,7 @@ def _rounds(fleet: SimulatedFleet, count: int) -> list[Line]:
             what="HTTP calls a worker, again",
             value=again_calls,
             plain=first_calls,
-            note="system_information, system_stats, system_health, licensing and the labs. Plain version: signing in each time",
+            note="system_information, system_stats, system_health and licensing. Plain version: signing in each time",
         ),
     ]
 
@@ -192,13 +192,13 @@ def _until_none_is_due() -> None:
 def _again(*, every: int = 1) -> None:
     Worker.objects.update(cml_due_at=timezone.now() + timedelta(hours=1))
     chosen = list(Worker.objects.order_by("pk").values_list("pk", flat=True)[::every])
-    Worker.objects.filter(pk__in=chosen).update(cml_due_at=None, labs_due_at=None)
+    Worker.objects.filter(pk__in=chosen).update(cml_due_at=None)
     _until_none_is_due()
 
 
 def _check(count: int) -> None:
     """Every server must have answered, or the numbers mean nothing. Raises RuntimeError."""
-    answered = Worker.objects.exclude(cml_succeeded_at=None).exclude(labs_succeeded_at=None).count()
+    answered = Worker.objects.exclude(cml_succeeded_at=None).count()
     if answered != count:
         raise RuntimeError(f"{answered} of {count} CML servers were read.")
 

@@ -62,10 +62,9 @@ def refreshed(worker: Worker) -> Worker:
 
 
 def test_one_look_tells_everything_about_a_ready_server(servers: SimulatedFleet) -> None:
-    worker = refreshed(worker_of(servers[0]))
+    worker = refreshed(worker_of(servers[0], labs_running=5, labs_total=8))
 
     assert (worker.service_state, worker.license_state, worker.cml_version) == ("ready", "registered", "2.9.1+build.7")
-    assert (worker.labs_running, worker.labs_total) == (5, 8)
     assert worker.nodes_running == 42
     assert worker.cpu_source == "cml"
     assert all(value is not None and 0 < value < 100 for value in (worker.cpu, worker.memory, worker.disk))
@@ -109,7 +108,6 @@ def test_each_misbehaviour_is_a_state_and_ends_with_the_misbehaviour(
 ) -> None:
     worker = refreshed(worker_of(servers[0]))
     assert worker.service_state == "ready"
-    labs = worker.labs_total
     if mode == "refused":
         # A password that was changed on the server: the token of before is no longer taken either.
         servers[0].set_mode("token_expired")
@@ -122,7 +120,6 @@ def test_each_misbehaviour_is_a_state_and_ends_with_the_misbehaviour(
     assert worker.service_state == state
     assert worker.service_reasons
     assert worker.service_reasons[0][-1] in ".!"
-    assert worker.labs_total == labs
 
     servers[0].change(mode="none", fault="")
     worker = refreshed(worker)
@@ -135,7 +132,6 @@ def test_partial_answers_are_kept(servers: SimulatedFleet) -> None:
     worker = refreshed(worker_of(servers[0]))
 
     assert worker.license_state == "registered"
-    assert worker.labs_total == 8
     assert worker.cpu is None
     assert not Sample.objects.exists()
 
@@ -187,16 +183,12 @@ def test_nothing_changed_means_no_event_and_no_announcement(servers: SimulatedFl
     assert Sample.objects.count() >= 1
 
 
-def test_labs_are_asked_every_half_hour_and_not_with_every_look(servers: SimulatedFleet) -> None:
-    worker = refreshed(worker_of(servers[0]))
-    asked = servers[0].requests()["GET /populate_lab_tiles"]
+def test_labs_are_not_asked_for_here(servers: SimulatedFleet) -> None:
+    asked = servers[0].requests().get("GET /populate_lab_tiles", 0)
 
-    worker = refreshed(worker)
-    assert servers[0].requests()["GET /populate_lab_tiles"] == asked
+    refreshed(worker_of(servers[0]))
 
-    Worker.objects.filter(pk=worker.pk).update(labs_due_at=timezone.now())
-    refreshed(worker)
-    assert servers[0].requests()["GET /populate_lab_tiles"] == asked + 1
+    assert servers[0].requests().get("GET /populate_lab_tiles", 0) == asked
 
 
 def test_an_answer_about_a_machine_that_was_stopped_meanwhile_counts_no_more(
@@ -263,7 +255,7 @@ def test_a_refresh_costs_the_same_queries_for_each_worker(servers: SimulatedFlee
     def queries(count: int) -> int:
         Worker.objects.all().delete()
         for _ in range(count):
-            worker_of(servers[0], labs_due_at=timezone.now() + timedelta(hours=1))
+            worker_of(servers[0])
         with CaptureQueriesContext(connection) as captured:
             refresh_cml(now=timezone.now())
         return len(captured)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from tests.makers import make_worker
 from workers.models import Worker
-from workers.services.due import claim_cml, claim_region, due_regions, next_slot
+from workers.services.due import claim_cml, claim_labs, claim_region, due_regions, next_slot
 
 SECOND = timedelta(seconds=1)
 
@@ -99,7 +99,7 @@ def test_only_regions_with_something_due_are_named(now: datetime) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("claim", ["cml", "region"])
+@pytest.mark.parametrize("claim", ["cml", "labs", "region"])
 def test_two_at_the_same_moment_share_the_work_and_double_none(claim: str, now: datetime) -> None:
     for _ in range(40):
         make_worker()
@@ -111,6 +111,8 @@ def test_two_at_the_same_moment_share_the_work_and_double_none(claim: str, now: 
             barrier.wait()
             if claim == "cml":
                 taken.extend(worker.pk for worker in claim_cml(limit=100, suspects=4, interval=300, now=now))
+            elif claim == "labs":
+                taken.extend(worker.pk for worker in claim_labs(limit=100, until=now + 300 * SECOND, now=now))
             else:
                 taken.extend(claim_region("aws_due_at", region="us-east-1", interval=60, now=now))
         finally:

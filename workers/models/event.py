@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -26,6 +27,10 @@ class EventQuerySet(models.QuerySet["Event"]):
         """The timeline of one worker, newest first."""
         return self.filter(worker=worker).select_related("actor").order_by("-at", "-id")
 
+    def for_subject(self, subject_id: uuid.UUID) -> EventQuerySet:
+        """The history of one thing on a worker, newest first."""
+        return self.filter(subject_id=subject_id).select_related("actor", "operation").order_by("-at", "-id")
+
     def expire(self, before: datetime) -> int:
         """Delete what is older than `before`; returns how many. For the retention job alone."""
         return self.filter(at__lt=before)._raw_delete(self.db)
@@ -38,6 +43,9 @@ class Event(models.Model):
     kind = models.CharField(max_length=32, choices=choices.EventKind)
     worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="events")
     worker_name = models.CharField(max_length=255, blank=True, default="")  # outlives the row
+    # What on the worker it is about, such as a lab; NULL: the worker itself. No foreign key: an app above this one has the rows.
+    subject_id = models.UUIDField(null=True, blank=True)
+    subject_name = models.CharField(max_length=255, blank=True, default="")
     actor_kind = models.CharField(max_length=8, choices=choices.ActorKind)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     actor_name = models.CharField(max_length=150, blank=True, default="")  # outlives the person
@@ -55,6 +63,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["worker", "-at", "-id"], name="event_of_worker"),  # the timeline of a worker's page
             models.Index(fields=["-at", "-id"], name="event_newest"),  # the audit page
+            models.Index(fields=["subject_id", "-at", "-id"], name="event_of_subject"),  # the history of a lab
         ]
 
     def __str__(self) -> str:

@@ -35,10 +35,15 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         return self.runnable(now).filter(Q(queued_at__isnull=True) | Q(queued_at__lte=lost))
 
     def by_worker(self, worker_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Operation]:
-        """Worker id → what is in flight of its machine's life, or else of anything. One query."""
-        found = self.in_flight().select_related("actor").filter(worker__in=list(worker_ids)).order_by("slot", "-asked_at")
+        """Worker id → what is in flight of its machine's life, or else of anything of the worker's own. One query."""
+        found = self.in_flight().select_related("actor").filter(worker__in=list(worker_ids), subject_id__isnull=True)
+        found = found.order_by("slot", "-asked_at")
         # "life" sorts before "monitoring" and "tags": what is said in the row is what matters most.
         return {operation.worker_id: operation for operation in reversed(found) if operation.worker_id}
+
+    def for_subject(self, subject_id: uuid.UUID) -> OperationQuerySet:
+        """What was asked of one thing on a worker, newest first."""
+        return self.filter(subject_id=subject_id).newest()
 
     def newest(self) -> OperationQuerySet:
         """Newest first, with what a list shows."""
@@ -56,6 +61,9 @@ class Operation(models.Model):
     kind = models.CharField(max_length=16, choices=OperationKind)
     worker = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="operations")
     worker_name = models.CharField(max_length=255, blank=True, default="")  # outlives the row
+    # What on the worker it is about, such as a lab; NULL: the worker itself. No foreign key: an app above this one has the rows.
+    subject_id = models.UUIDField(null=True, blank=True)
+    subject_name = models.CharField(max_length=255, blank=True, default="")
     batch = models.UUIDField(null=True, blank=True)  # what was asked for many workers at once
     parameters = models.JSONField(default=dict, blank=True)
 
@@ -66,8 +74,8 @@ class Operation(models.Model):
     from_address = models.GenericIPAddressField(null=True, blank=True)
 
     state = models.CharField(max_length=10, choices=OperationState, default=OperationState.PENDING)
-    # Two operations of one slot never run at once on one worker; the kinds of a machine's life share one.
-    slot = models.CharField(max_length=16)
+    # Two operations of one slot never run at once on one worker; the kinds of a machine's life share one, each lab has its own.
+    slot = models.CharField(max_length=48)
     steps = models.JSONField(default=list, blank=True)
     result = models.JSONField(default=dict, blank=True)
     sentence = models.CharField(max_length=500, blank=True, default="")
@@ -104,6 +112,7 @@ class Operation(models.Model):
             models.Index(fields=["state", "due_at"], name="operation_due"),  # the sweep
             models.Index(fields=["-asked_at", "-id"], name="operation_newest"),  # the operations page
             models.Index(fields=["worker", "-asked_at"], name="operation_of_worker"),  # a worker's page
+            models.Index(fields=["subject_id", "-asked_at"], name="operation_of_subject"),  # a lab's page
             models.Index(fields=["batch"], name="operation_of_batch"),  # a bulk action's page
         ]
 

@@ -170,6 +170,7 @@ class Worker(models.Model):
             models.Index(fields=["attention", "name", "id"], name="worker_worst_first"),  # the fleet page's default order
             models.Index(fields=["smart_account", "virtual_account"], name="worker_of_account"),  # the licences page
             models.Index(fields=["machine_state", "cml_due_at"], name="worker_cml_due"),  # the CML refresh's claim
+            models.Index(fields=["machine_state", "labs_due_at"], name="worker_labs_due"),  # the labs refresh's claim
             models.Index(
                 fields=["region", "aws_due_at"], name="worker_aws_due"
             ),  # the fleet refresh's claim, a region at a time

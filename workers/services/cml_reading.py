@@ -31,7 +31,6 @@ class Reading:
     stats: cml.SystemStats | None = None
     health: cml.SystemHealth | None = None
     licensing: cml.Licensing | None = None
-    labs: tuple[cml.LabTile, ...] | None = None
     errors: dict[str, cml.CmlError] = field(default_factory=dict)
     problem: str = ""  # why CML could not be asked at all
     certificate: cml.Certificate | None = None  # what the server showed, when that was not accepted
@@ -59,8 +58,8 @@ def shuts_out(error: cml.CmlError) -> bool:
     return isinstance(error, cml.CmlRefused) and not (error.detail.startswith("GET ") and "HTTP 403" in error.detail)
 
 
-def read(worker: Worker, *, labs: bool) -> Reading:
-    """Ask `worker`'s CML everything, its labs only when asked to. Never raises: what went wrong is part of the reading.
+def read(worker: Worker) -> Reading:
+    """Ask `worker`'s CML everything but its labs. Never raises: what went wrong is part of the reading.
 
     All calls together take at most CML_TOTAL_TIMEOUT, and reading a certificate that was refused CML_CONNECT_TIMEOUT more.
     """
@@ -71,7 +70,7 @@ def read(worker: Worker, *, labs: bool) -> Reading:
         return reading
     try:
         with cml.deadline(began + settings.CML_TOTAL_TIMEOUT):
-            _ask(reading, worker, labs=labs)
+            _ask(reading, worker)
     except UnableToConnect as error:
         reading.problem = str(error)
     except Exception:
@@ -84,7 +83,7 @@ def read(worker: Worker, *, labs: bool) -> Reading:
     return reading
 
 
-def _ask(reading: Reading, worker: Worker, *, labs: bool) -> None:
+def _ask(reading: Reading, worker: Worker) -> None:
     if lacks_pin(worker):
         reading.errors["system_information"] = cml.CmlCertificateRefused(NO_PIN)
         return
@@ -103,8 +102,6 @@ def _ask(reading: Reading, worker: Worker, *, labs: bool) -> None:
     reading.stats = _call(reading, "system_stats", client.system_stats)
     reading.health = _call(reading, "system_health", client.system_health)
     reading.licensing = _call(reading, "licensing", client.licensing)
-    if labs:
-        reading.labs = _call(reading, "lab_tiles", client.lab_tiles)
 
 
 def _call(reading: Reading, name: str, call: Callable[[], Answer]) -> Answer | None:

@@ -58,7 +58,7 @@ def refresh_cml(*, now: datetime) -> int:
             held = [asked.worker for asked in reading.values()]
             for worker in _next(held, now=now + timedelta(seconds=passed), passed=passed):
                 asked = Asked(worker, timezone.now())
-                reading[pool.submit(read, worker, labs=_labs_due(worker, now))] = asked
+                reading[pool.submit(read, worker)] = asked
                 count += 1
             if not reading or len(judged) >= JUDGED:
                 evaluation.evaluate(worker_ids=judged, now=timezone.now())
@@ -90,10 +90,6 @@ def _next(held: list[Worker], *, now: datetime, passed: float) -> list[Worker]:
         return []
     suspects = 0 if passed > LAST_SUSPECT else SUSPECTS - sum(due.is_suspect(worker) for worker in held)
     return due.claim_cml(limit=free, suspects=min(free, suspects), interval=settings.CML_INTERVAL, now=now)
-
-
-def _labs_due(worker: Worker, now: datetime) -> bool:
-    return worker.labs_due_at is None or worker.labs_due_at <= now
 
 
 def _keep(worker: Worker, reading: Reading) -> None:
@@ -144,8 +140,6 @@ def _mark(worker: Worker, reading: Reading, *, now: datetime) -> None:
         marks["cml_succeeded_at"] = now
     if reading.licensing:
         marks["license_read_at"] = now
-    if reading.labs is not None:
-        marks |= {"labs_succeeded_at": now, "labs_due_at": now + timedelta(seconds=settings.LABS_INTERVAL)}
     if worker.cml_due_at:
         if worker.service_state == ServiceState.STARTING:
             marks["cml_due_at"] = min(worker.cml_due_at, now + timedelta(seconds=EAGER))

@@ -51,10 +51,6 @@ def fields_of(worker: Worker, reading: Reading, *, now: datetime) -> dict[str, A
     if reading.licensing and (reading.licensing.registration_status or reading.licensing.authorization_status):
         license_state, text = license_state_of(reading.licensing)
         fields |= {"license_state": license_state.value, "license_text": text} | details.fields_of(reading.licensing)
-    if reading.labs is not None:
-        fields["labs_total"] = len(reading.labs)
-        if not reading.labs or any(lab.state for lab in reading.labs):
-            fields["labs_running"] = sum(lab.state == "STARTED" for lab in reading.labs)
     return fields | {"gates": gates_found(worker, reading, fields, now=now)}
 
 

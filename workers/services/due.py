@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 import zlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
 
-from workers.choices import MachineState
+from workers.choices import MachineState, ServiceState
 from workers.models import Worker
 
 
@@ -72,3 +73,20 @@ def due_regions(*, now: datetime) -> list[str]:
     states = workers.due("aws_due_at", now).order_by().values_list("region", flat=True).distinct()
     metrics = workers.due("metrics_due_at", now).filter(machine_state=MachineState.RUNNING).order_by()
     return sorted({*states, *metrics.values_list("region", flat=True).distinct()})
+
+
+def claim_labs(*, limit: int, until: datetime, now: datetime, only: Iterable[uuid.UUID] | None = None) -> list[Worker]:
+    """Take up to `limit` workers whose labs are due and whose CML can be asked, longest overdue first; `only` these, due or not.
+
+    They are due again at `until`, unless whoever took them has read them by then (labs_known.mark_read).
+    """
+    ready = Worker.objects.filter(
+        machine_state=MachineState.RUNNING, service_state__in=(ServiceState.READY, ServiceState.DEGRADED)
+    )
+    due = ready.due("labs_due_at", now) if only is None else ready.filter(pk__in=list(only)).order_by("name", "pk")
+    if not due.exists():  # without the write lock, which most ticks do not need
+        return []
+    with transaction.atomic():
+        workers = list(due.select_for_update(skip_locked=True)[:limit])
+        Worker.objects.filter(pk__in=[worker.pk for worker in workers]).update(labs_due_at=until)
+    return workers

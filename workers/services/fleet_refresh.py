@@ -172,8 +172,8 @@ def _missing(worker: Worker, *, now: datetime) -> dict[str, Any]:
 
 
 def started() -> dict[str, Any]:
-    """Fields of a worker whose machine has just come up: CML and CloudWatch are asked at once."""
-    return {"cml_due_at": None, "metrics_due_at": None, "cml_timeouts": 0}
+    """Fields of a worker whose machine has just come up: CML, its labs and CloudWatch are asked at once."""
+    return {"cml_due_at": None, "labs_due_at": None, "metrics_due_at": None, "cml_timeouts": 0}
 
 
 def silent() -> dict[str, Any]:

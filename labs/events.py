@@ -1,0 +1,57 @@
+"""News of labs leaves here, and only on commit: rendered once, with nothing in it that depends on who looks. Only services call this."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial, update_wrapper
+
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from cmlmanager.live.messages import Message
+from cmlmanager.live.publisher import publish
+from labs.models import Lab
+
+LABS = "labs"
+CHANGED = "labs.changed"  # labs came, went or moved from one state to another: lists read themselves again
+ON_WORKER = "worker.labs"  # the same on the page of one worker, whose stream has the channel of that worker
+CHECKED = "checked"
+BATCH = 200
+ROW = "labs/components/row.html"
+
+
+def _after_commit(function: partial[None]) -> None:
+    # robust: news must never fail the work that it reports. Django then logs the function's name, which a partial has not.
+    transaction.on_commit(update_wrapper(function, function.func), robust=True)
+
+
+def announce_labs(lab_ids: Iterable[uuid.UUID]) -> None:
+    """These labs changed: send their rows. Their pages take the row as the word to read themselves again."""
+    ids = list(dict.fromkeys(lab_ids))
+    if ids:
+        _after_commit(partial(_send_labs, ids))
+
+
+def _send_labs(ids: list[uuid.UUID]) -> None:
+    for start in range(0, len(ids), BATCH):
+        labs = list(Lab.objects.for_rows().filter(pk__in=ids[start : start + BATCH]))
+        rows = [Message(channel=lab.row_id, type=lab.row_id, data=render_to_string(ROW, {"lab": lab})) for lab in labs]
+        publish([*rows, *(_on_worker(worker_id) for worker_id in {lab.worker_id for lab in labs if lab.worker_id})])
+
+
+def _on_worker(worker_id: uuid.UUID) -> Message:
+    return Message(channel=f"worker.{worker_id}", type=ON_WORKER, data="")
+
+
+def announce_membership(*, worker_id: uuid.UUID) -> None:
+    """What lists of labs show of this worker changed by more than the rows that they have."""
+    _after_commit(partial(publish, [Message(channel=LABS, type=CHANGED, data=""), _on_worker(worker_id)]))
+
+
+def announce_checked(*, worker_ids: Iterable[uuid.UUID], at: datetime) -> None:
+    """The labs of these workers were just read."""
+    data = json.dumps({"source": LABS, "workers": [str(pk) for pk in worker_ids], "at": at.isoformat()})
+    _after_commit(partial(publish, [Message(channel=LABS, type=CHECKED, data=data)]))
