@@ -127,6 +127,7 @@ FLEET: tuple[DemoWorker, ...] = (
         instance_type="c5.24xlarge",
         cpus=96,
         launched_hours_ago=6,
+        fault="expiring",
         tags={"Team": "training", "Course": "CCNA", "Owner": "mei"},
         labs=_labs(
             "CCNA",
@@ -149,6 +150,7 @@ FLEET: tuple[DemoWorker, ...] = (
         memory_gib=128,
         version="2.10.0+build.5",
         launched_hours_ago=120,
+        fault="evaluation",
         tags={"Team": "devnet", "Owner": "tomas"},
         labs=_labs(
             "DevNet",
@@ -254,6 +256,7 @@ FLEET: tuple[DemoWorker, ...] = (
         instance_type="m5zn.metal",
         launched_hours_ago=52,
         base_load=4,
+        computes=2,
         tags={"Team": "sales", "Owner": "jean"},
         labs=_labs(
             "Demo",
@@ -295,6 +298,18 @@ FLEET: tuple[DemoWorker, ...] = (
         fault="silent",
         tags={"Team": "devnet", "Owner": "tomas"},
         labs=_labs("Hackathon", "tomas", ("Team red", 6, True), ("Team blue", 6, True)),
+    ),
+    DemoWorker(
+        name="emea-trial",
+        region="eu-central-1",
+        instance_type="c5.4xlarge",
+        cpus=16,
+        memory_gib=32,
+        disk_gib=128,
+        launched_hours_ago=4,
+        fault="no_kvm",
+        tags={"Team": "sales", "Owner": "jean"},
+        labs=_labs("Trial", "jean", ("Two routers", 3, False), ("Campus in a box", 9, False)),
     ),
     DemoWorker(
         name="ccna-winter-old",

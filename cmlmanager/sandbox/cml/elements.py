@@ -217,7 +217,6 @@ class Lab:
         for position, node in enumerate(waiting):
             node.start(at=now + pace.lasts(QUEUE + LAUNCH * position), queued=now, pace=pace, starting=starting)
             self.tell("STATE_CHANGED", "NODE", node.id, at=now, data={"state": QUEUED})
-        self.settle(now)
 
     def stop(self, nodes: Iterable[Node], *, now: float, pace: Pace) -> None:
         """Halt these nodes one after another; what is only queued leaves the queue at once."""
@@ -226,7 +225,6 @@ class Lab:
             if node.active:
                 halted += node.runs
                 node.stop(at=now + (pace.lasts(HALT * halted) if node.runs else 0))
-        self.settle(now)
 
     def wipe(self, nodes: Iterable[Node], *, now: float) -> None:
         """Forget what these nodes, which do not run, have on their disks."""

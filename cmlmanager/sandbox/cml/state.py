@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,7 +157,7 @@ class CmlState:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        temporary.write_text(json.dumps(self, default=vars), encoding="utf-8")
         temporary.replace(path)
 
     @classmethod

@@ -32,8 +32,8 @@ def events(state: CmlState, *, now: float) -> list[dict[str, Any]]:
     """All events until now, oldest first."""
     if not state.telemetry_opt_in:
         return []
-    told = [(at, category, data) for category, at, data in state.telemetry if at <= now]
-    merged = sorted([*told, *_own(state, now)], key=lambda one: one[0])
+    told = [(at, category, data) for category, at, data in state.telemetry]
+    merged = sorted((one for one in (*told, *_own(state, now)) if one[0] <= now), key=lambda one: one[0])
     return [{"category": category, "timestamp": _time(at, category), "data": data} for at, category, data in merged]
 
 
@@ -42,9 +42,9 @@ def _own(state: CmlState, now: float) -> list[tuple[float, str, dict[str, Any]]]
     made: list[tuple[float, str, dict[str, Any]]] = [(began, category, {}) for category in _ONCE]
     at = began + _EVERY
     while at <= now:
-        made.append((at, "running_nodes", {"count": state.running_nodes()}))
-        made.append((at + 1, "system_stats", {"cpus": state.cpus}))
-        made.append((at + 2, "license_info", {"registration": state.licence.registration}))
+        made.append((at, "running_nodes", {"period": 3600}))
+        made.append((at + 1, "system_stats", {"period": 3600}))
+        made.append((at + 2, "license_info", {"period": 3600}))
         at += _EVERY
     return made
 
