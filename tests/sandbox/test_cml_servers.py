@@ -73,20 +73,23 @@ def answers(server: SimulatedCml) -> bool:
         return False
 
 
-def test_a_stopped_instance_stops_answering_and_keeps_its_labs(fleet: SimulatedFleet) -> None:
+def test_a_stopped_instance_stops_answering_and_keeps_its_labs_but_not_their_nodes_running(fleet: SimulatedFleet) -> None:
     server = fleet[0]
     with signed_in(server) as client:
-        labs = client.get("/populate_lab_tiles").json()
+        labs = client.get("/populate_lab_tiles").json()["lab_tiles"]
     was = server.fingerprint
 
     fleet.instances.put(server.spec, state="stopping")
     eventually(lambda: not answers(server))
     assert fleet.reports() == []
-    fleet.instances.put(server.spec)
+    fleet.instances.put(replace(server.spec, running_for=1800))
     eventually(lambda: answers(server))
 
     with signed_in(server) as client:
-        assert client.get("/populate_lab_tiles").json() == labs
+        again = client.get("/populate_lab_tiles").json()["lab_tiles"]
+    assert {lab: tile["lab_title"] for lab, tile in again.items()} == {lab: tile["lab_title"] for lab, tile in labs.items()}
+    assert {tile["state"] for tile in labs.values()} >= {"STARTED"}
+    assert {tile["state"] for tile in again.values()} == {"STOPPED", "DEFINED_ON_CORE"}
     assert server.fingerprint == was
 
 

@@ -160,6 +160,8 @@ DEFINITIONS: dict[str, NodeDefinition] = {
     )
 }
 IMAGES = {image: one.id for one in DEFINITIONS.values() for image in one.images}
+_DRIVERS = {"cat8000v": "csr1000v", "iol-xe": "iol", "ioll2-xe": "iol-l2"}
+_GENERATORS = {"cat8000v": "csr1000v", "iosxrv9000": "iosxrv9000", "iosv": "iosv", "iol-xe": "iosv", "ioll2-xe": "iosvl2"}
 _UNKNOWN = NodeDefinition(id="", label="", description="")
 
 
@@ -221,17 +223,18 @@ def simplified(one: NodeDefinition) -> dict[str, Any]:
 
 def full(one: NodeDefinition) -> dict[str, Any]:
     """One definition as `/node_definitions` lists it."""
-    driver = one.nature if one.nature != "external_connector" else "external_connector"
+    simulator = _DRIVERS.get(one.id, one.id)
+    domain = "kvm" if one.ram else "none"
     return {
         "id": one.id,
         "general": {"nature": one.nature, "description": one.description, "read_only": True},
         "device": {"interfaces": _interfaces(one)},
         "ui": simplified(one)["ui"],
-        "sim": {"linux_native": {"libvirt_domain_driver": "kvm", "driver": driver, "ram": one.ram, "cpus": one.cpus}},
+        "sim": {"linux_native": {"libvirt_domain_driver": domain, "driver": simulator, "ram": one.ram, "cpus": one.cpus}},
         "boot": {"timeout": int(one.boots * 5) or 60, "completed": ["Press RETURN to get started!"], "uses_regex": False},
-        "configuration": {"generator": {"driver": one.id if one.extracts else None}},
+        "configuration": {"generator": {"driver": _GENERATORS.get(one.id)}},
         "inherited": {"image": _inherits(one), "node": _inherits(one)},
-        "pyats": {"os": "iosxe"} if one.extracts else {},
+        "pyats": {"os": "iosxe" if one.extracts else "linux"},
         "schema_version": "0.0.1",
     }
 

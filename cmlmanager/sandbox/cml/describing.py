@@ -127,7 +127,6 @@ def link_answer(lab: Lab, link: Link, by_id: dict[str, Node]) -> dict[str, Any]:
         "node_b": link.node_b,
         "interface_a": link.interface_a,
         "interface_b": link.interface_b,
-        "link_capture_key": None,
     }
 
 

@@ -234,6 +234,14 @@ class Lab:
                 self.tell("STATE_CHANGED", "NODE", node.id, at=now, data={"state": DEFINED}, previous={"state": STOPPED})
         self.modified = cml_time(now)
 
+    def power_off(self) -> None:
+        """Lose everything that runs or is about to; disks stay."""
+        for node in self.nodes:
+            if node.active:
+                node.state, node.agenda, node.since = STOPPED, [], {}
+        if self.empty_state == STARTED:
+            self.empty_state = STOPPED
+
     def set_state(self, state: str) -> None:
         """Be at once DEFINED_ON_CORE, STOPPED or STARTED with everything in it, as if nothing took time."""
         now = datetime.now(UTC).timestamp()

@@ -84,9 +84,15 @@ async def lab_pools(request: Request) -> Response:
 
 
 @authorized
-async def sample_labs(request: Request) -> Response:
-    """None."""
-    return JSONResponse({})
+async def annotations(request: Request) -> Response:
+    """What somebody drew on the canvas: as imported, it cannot be changed."""
+    return JSONResponse(lab_of(request).annotations)
+
+
+@authorized
+async def smart_annotations(request: Request) -> Response:
+    """The same of those that follow tags."""
+    return JSONResponse(lab_of(request).smart_annotations)
 
 
 @authorized
@@ -102,7 +108,7 @@ async def external_connectors(request: Request) -> Response:
                 "snooped": snooped,
                 "tags": [label],
                 "allowed": True,
-                "operational": {"exists": True, "enabled": True},
+                "operational": {"label": label, "interface": device, "forwarding": "NAT" if label == "NAT" else "BRIDGE"},
             }
             for n, (device, label, snooped) in enumerate(_CONNECTORS)
         ]
@@ -202,8 +208,10 @@ routes = [
     Route("/resource_pools", nothing),
     Route("/resource_pool_usage", nothing),
     Route("/lab_repos", nothing),
-    Route("/sample/labs", sample_labs),
+    Route("/sample/labs", nothing),
     Route("/labs/{lab_id}/resource_pools", lab_pools),
+    Route("/labs/{lab_id}/annotations", annotations),
+    Route("/labs/{lab_id}/smart_annotations", smart_annotations),
     Route("/labs/{lab_id}/connector_mappings", connector_mappings),
     Route("/system/external_connectors", external_connectors),
     Route("/diagnostics/{category}", diagnostics),

@@ -48,7 +48,8 @@ class SimulatedServer:
             self._state = CmlState.load(self._state_file)
         except FileNotFoundError:
             self._state = first_state(instance_id=self.instance_id, demo=self.demo, admin=username)
-            self.save()
+        self._state.power_on(self.state_since)
+        self.save()
         self._directory = directory
         self.certificate = ensure_certificate(directory, hostname=self.state.hostname, address=self.address)
         self.certificates = 1

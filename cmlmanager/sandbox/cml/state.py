@@ -61,7 +61,8 @@ class CmlState:
     """Everything that a server keeps. `base_load` is its CPU percentage with no node running.
 
     `compute_id` is the controller, which starts nodes too; `more_computes` are the hosts beside it; `admissions` the states of hosts
-    that somebody took out of service. `telemetry` holds what was done as `[category, epoch seconds, data]`, oldest first.
+    that somebody took out of service. `running_since` is since when its instance runs, epoch seconds. `telemetry` holds what was
+    done as `[category, epoch seconds, data]`, oldest first. `due` is when the next thing happens in a lab.
     """
 
     instance_id: str
@@ -74,6 +75,7 @@ class CmlState:
     compute_id: str
     product_uuid: str
     created_at: float
+    running_since: float = 0.0
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     licence: Licence = field(default_factory=Licence)
     users: list[User] = field(default_factory=list)
@@ -138,6 +140,13 @@ class CmlState:
         category = {"STARTED": "start_node", "BOOTED": "boot_node", "STOPPED": "stop_node"}.get(reached)
         if category:
             self.tell(category, at, lab_id=lab.id, node_id=node.id, node_definition=node.node_definition)
+
+    def power_on(self, since: float) -> None:
+        """Run since this moment. When it ran before, the machine was off in between, and every node with it."""
+        if self.running_since and abs(since - self.running_since) > 1:
+            for lab in self.labs.values():
+                lab.power_off()
+        self.running_since = since
 
     def schedule(self) -> None:
         """Work out when the next thing happens."""
