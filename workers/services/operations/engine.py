@@ -19,7 +19,6 @@ from workers import events
 from workers.choices import EventKind, OperationKind, OperationState, StepState
 from workers.clients import aws, cml
 from workers.models import Operation, Worker
-from workers.services.licenses import tokens
 from workers.services.operations import asking, plans
 from workers.services.operations.steps import MAX_ATTEMPTS, Finished, Outcome, Stopped, Task, Wait
 
@@ -137,7 +136,7 @@ def _end(operation: Operation, lease: Lease, state: OperationState, sentence: st
     with transaction.atomic():
         if not lease.write(state=state, finished_at=now, lease_owner=None, lease_until=None, **fields):
             return False
-        tokens.forget(operation)
+        plans.after_end(operation)
         worker = operation.worker
         if worker is not None:
             words = {"before": operation.get_kind_display(), "after": state.label, "detail": sentence}

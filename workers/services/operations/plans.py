@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.choices import OperationKind, StepState
 from workers.models import Operation
+from workers.services.licenses import tokens
 from workers.services.operations import launch, licensing, life, looks, releasing, upkeep
 from workers.services.operations.steps import Handler, Stopped
 
@@ -89,6 +90,12 @@ def succeeded(operation: Operation, now: datetime) -> str:
         OperationKind.RENEW: f"The {operation.parameters.get('what', 'licence')} of {worker} is renewed after {took}.",
         OperationKind.LICENSE: f"The licence of {worker} is changed.",
     }[kind]
+
+
+def after_end(operation: Operation) -> None:
+    """What must not outlive an operation, however it ended. Inside the transaction that ends it."""
+    if operation.kind == OperationKind.REGISTER:
+        tokens.forget(operation)
 
 
 def after_failure(operation: Operation, stopped: Stopped, *, now: datetime) -> None:
