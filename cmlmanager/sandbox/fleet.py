@@ -52,7 +52,9 @@ class DemoWorker:
     `state` is the EC2 state it shows after the first start; a transitional one settles after `settles_after` seconds.
     `cpus`, `memory_gib`, `disk_gib` size the simulated CML server; `base_load` is its CPU percentage with no node running.
     `fault` names a fault that the CML server shows from the start: "" (none), "degraded" (health not valid),
-    "refused" (its password is not the portal's), "unlicensed", "out_of_compliance" or "silent" (running, but nothing answers on its address).
+    "refused" (its password is not the portal's), "unlicensed", "evaluation", "expiring" (its authorization, within days),
+    "out_of_compliance", "no_kvm" (no hardware virtualisation) or "silent" (running, but nothing answers on its address).
+    `computes` are its compute hosts, which share its hardware.
     """
 
     name: str
@@ -67,6 +69,7 @@ class DemoWorker:
     disk_gib: int = 256
     base_load: float = 3
     fault: str = ""
+    computes: int = 1
     tags: dict[str, str] = field(default_factory=dict)
     labs: tuple[DemoLab, ...] = ()
 
@@ -124,6 +127,7 @@ FLEET: tuple[DemoWorker, ...] = (
         instance_type="c5.24xlarge",
         cpus=96,
         launched_hours_ago=6,
+        fault="expiring",
         tags={"Team": "training", "Course": "CCNA", "Owner": "mei"},
         labs=_labs(
             "CCNA",
@@ -146,6 +150,7 @@ FLEET: tuple[DemoWorker, ...] = (
         memory_gib=128,
         version="2.10.0+build.5",
         launched_hours_ago=120,
+        fault="evaluation",
         tags={"Team": "devnet", "Owner": "tomas"},
         labs=_labs(
             "DevNet",
@@ -251,6 +256,7 @@ FLEET: tuple[DemoWorker, ...] = (
         instance_type="m5zn.metal",
         launched_hours_ago=52,
         base_load=4,
+        computes=2,
         tags={"Team": "sales", "Owner": "jean"},
         labs=_labs(
             "Demo",
@@ -292,6 +298,18 @@ FLEET: tuple[DemoWorker, ...] = (
         fault="silent",
         tags={"Team": "devnet", "Owner": "tomas"},
         labs=_labs("Hackathon", "tomas", ("Team red", 6, True), ("Team blue", 6, True)),
+    ),
+    DemoWorker(
+        name="emea-trial",
+        region="eu-central-1",
+        instance_type="c5.4xlarge",
+        cpus=16,
+        memory_gib=32,
+        disk_gib=128,
+        launched_hours_ago=4,
+        fault="no_kvm",
+        tags={"Team": "sales", "Owner": "jean"},
+        labs=_labs("Trial", "jean", ("Two routers", 3, False), ("Campus in a box", 9, False)),
     ),
     DemoWorker(
         name="ccna-winter-old",

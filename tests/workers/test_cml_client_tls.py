@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from cmlmanager.sandbox.cml.certificates import ensure_certificate
+from cmlmanager.sandbox.cml.certificates import ensure_certificate, server_context
 from tests.simulated_cml import (
     GOOD,
     SimulatedCml,
     client_of,
     cml_client,
+    free_port,
     simulated_cml,
     simulated_cml_process,
 )
 from workers.clients.cml import (
     CmlCertificateRefused,
     CmlClient,
+    CmlNotReady,
+    CmlUnreachable,
     TlsPolicy,
+    certificate_of,
 )
 from workers.clients.cml.tokens import tokens
 
@@ -158,3 +171,93 @@ def test_a_bundle_that_cannot_be_read_is_found_when_the_client_is_made() -> None
 def test_an_address_that_is_no_https_server_is_not_accepted(address: str) -> None:
     with pytest.raises(ValueError, match="https://"):
         CmlClient(base_url=address, credential=GOOD)
+
+
+def test_a_certificate_is_shown_without_trusting_it_and_without_asking_anything(simulated_cml: SimulatedCml) -> None:
+    before = simulated_cml.report()["requests_total"]
+
+    shown = certificate_of(simulated_cml.base_url, timeout=5)
+
+    assert shown.fingerprint == simulated_cml.fingerprint
+    assert shown.subject == shown.issuer
+    assert shown.subject.startswith("CN=")
+    assert shown.self_signed
+    assert shown.not_before < datetime.now(UTC) < shown.not_after
+    assert simulated_cml.report()["requests_total"] == before
+    pinned = TlsPolicy("pinned", fingerprint=shown.fingerprint)
+    assert client_of(simulated_cml, tls=pinned).system_information().ready
+
+
+def test_a_certificate_of_nobody_is_unreachable_within_the_time() -> None:
+    with pytest.raises(CmlUnreachable, match="Nothing answers"):
+        certificate_of(f"https://127.0.0.1:{free_port()}", timeout=5)
+    with pytest.raises(CmlUnreachable, match="cannot be resolved"):
+        certificate_of("https://no-such-host.invalid", timeout=5)
+    with pytest.raises(ValueError, match="https://"):
+        certificate_of("http://127.0.0.1", timeout=5)
+
+
+def test_a_server_that_keeps_silent_or_speaks_no_tls_shows_no_certificate() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(CmlUnreachable, match="took too long"):
+            certificate_of(url, timeout=0.3)
+        assert time.monotonic() - began < 1
+
+        thread = threading.Thread(target=_speak_plainly, args=(listening,), daemon=True)
+        thread.start()
+        with pytest.raises(CmlNotReady):
+            certificate_of(url, timeout=5)
+        thread.join(5)
+
+
+def _speak_plainly(listening: socket.socket) -> None:
+    """Answer the waiting connection, which has given up, and the next one in plain HTTP."""
+    for _ in range(2):
+        raw, _ = listening.accept()
+        with raw, contextlib.suppress(OSError):
+            raw.recv(65536)
+            raw.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_a_certificate_that_another_one_signed_is_not_called_self_signed(tmp_path: Path) -> None:
+    ca, key = _signed("Example CA", None)
+    leaf, leaf_key = _signed("cml.example.net", (ca, key))
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(
+        leaf.public_bytes(Encoding.PEM) + leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = server_context(chain)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_shake_hands, args=(listening, context), daemon=True)
+        thread.start()
+        shown = certificate_of(f"https://127.0.0.1:{listening.getsockname()[1]}", timeout=5)
+        thread.join(5)
+
+    assert (shown.subject, shown.issuer, shown.self_signed) == ("CN=cml.example.net", "CN=Example CA", False)
+
+
+def _shake_hands(listening: socket.socket, context: ssl.SSLContext) -> None:
+    raw, _ = listening.accept()
+    with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
+        connection.recv(1)
+
+
+def _signed(
+    name: str, by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate that expired yesterday, signed by another one or by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(by[0].subject if by else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now - timedelta(days=1))
+    )
+    return builder.sign(by[1] if by else key, hashes.SHA256()), key

@@ -40,9 +40,16 @@ def authorized(handler: Handler) -> Handler:
         if session is None:
             raise ApiError(401, "The authorization token is not valid or has expired.")
         request.state.user, request.state.token_id = session
+        refuse_in_maintenance(server_of(request), session[0])
         return await handler(request)
 
     return wrapped
+
+
+def refuse_in_maintenance(server: SimulatedServer, user: User) -> None:
+    """Raises ApiError 403 for others than administrators while maintenance mode is on."""
+    if server.state.maintenance and not user.admin:
+        raise ApiError(403, "The system is in maintenance mode. Only administrators can access it.")
 
 
 def caller(request: Request) -> User:

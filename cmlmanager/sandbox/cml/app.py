@@ -14,7 +14,19 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cmlmanager.sandbox.cml import routes_auth, routes_labs, routes_licensing, routes_system
+from cmlmanager.sandbox.cml import (
+    routes_auth,
+    routes_catalogue,
+    routes_labs,
+    routes_licensing,
+    routes_links,
+    routes_nodes,
+    routes_notices,
+    routes_people,
+    routes_running,
+    routes_system,
+    routes_topology,
+)
 from cmlmanager.sandbox.cml.answering import error_response
 from cmlmanager.sandbox.cml.boot import Phase
 from cmlmanager.sandbox.cml.errors import ApiError
@@ -30,13 +42,25 @@ _BAD_GATEWAY = (
 _PIECE = 64 * 1024
 
 
-_ROUTES = [*routes_auth.routes, *routes_system.routes, *routes_licensing.routes, *routes_labs.routes]
+_ROOMS = (
+    routes_auth,
+    routes_system,
+    routes_licensing,
+    routes_labs,
+    routes_nodes,
+    routes_links,
+    routes_topology,
+    routes_running,
+    routes_notices,
+    routes_people,
+    routes_catalogue,
+)
 
 
 def application() -> ASGIApp:
     """The gate and the API behind it; the server asked is `scope["state"]["cml"]`."""
     api = Starlette(
-        routes=[Mount(API, routes=_ROUTES)],
+        routes=[Mount(API, routes=[route for room in _ROOMS for route in room.routes])],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error},
     )
     return Gate(api)
@@ -74,6 +98,7 @@ class Gate:
             "garbage": self._garbage,
             "nulls": self._nulls,
             "slow": self._slow,
+            "late": self._late,
             "token_expired": self._token_expired,
             "huge": self._huge,
             "error": self._error,
@@ -122,6 +147,11 @@ class Gate:
             if await _hung_up(receive, within=how.delay):
                 return
         await send({"type": "http.response.body", "body": b""})
+
+    async def _late(self, scope: Scope, receive: Receive, send: Send, how: Misbehaviour) -> None:
+        status, body = await self._collected(scope, receive)
+        if not await _hung_up(receive, within=how.delay):
+            await Response(body, status, media_type="application/json")(scope, receive, send)
 
     async def _token_expired(self, scope: Scope, receive: Receive, send: Send, how: Misbehaviour) -> None:
         path = scope["path"].removeprefix(API)

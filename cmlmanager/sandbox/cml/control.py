@@ -1,12 +1,15 @@
 """The control listener: tests and demonstrations look at the servers and make them misbehave. Plain HTTP on 127.0.0.1.
 
 `GET /servers` lists them. `POST /servers/<instance id>` takes any of `mode` with its options (see `faults.Misbehaviour`),
-`fault`, `licensing` (see `change_licensing`), `add_labs` (objects of `fleet.DemoLab`), `remove_labs` (ids) and `lab_states` (state by id).
+`fault`, `licensing` (see `change_licensing`), `add_labs` (objects of `fleet.DemoLab`), `remove_labs` (ids), `lab_states` (state by id),
+`certificate` ("new"), `token_seconds` (how long new tokens are good), `telemetry` (see `tell`) and `consoles` (by node id, how many
+seconds ago somebody typed there). docs/sandbox.md has examples.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +22,9 @@ from cmlmanager.sandbox.cml.faults import Misbehaviour
 from cmlmanager.sandbox.cml.licence import PRODUCTS, naive
 from cmlmanager.sandbox.cml.pace import now
 from cmlmanager.sandbox.cml.seed import add_lab
-from cmlmanager.sandbox.cml.server import SimulatedServer
+from cmlmanager.sandbox.cml.server import TOKEN_SECONDS, SimulatedServer
 from cmlmanager.sandbox.cml.supervisor import Supervisor
+from cmlmanager.sandbox.cml.telemetry import CATEGORIES
 from cmlmanager.sandbox.fleet import DemoLab
 
 LAB_STATES = ("DEFINED_ON_CORE", "STOPPED", "STARTED")
@@ -41,7 +45,7 @@ def control_app(supervisor: Supervisor) -> Starlette:
             if not isinstance(body, dict):
                 return JSONResponse({"error": "the body is a JSON object"}, 400)
             change(server, body)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             return JSONResponse({"error": str(error)}, 400)
         await supervisor.follow()
         return JSONResponse(server.report())
@@ -57,12 +61,10 @@ def control_app(supervisor: Supervisor) -> Starlette:
 def change(server: SimulatedServer, body: dict[str, Any]) -> None:
     """Apply one control request. Raises ValueError or TypeError for what it does not understand."""
     labs = {name: body.pop(name) for name in ("add_labs", "remove_labs", "lab_states") if name in body}
-    fault, licensing = body.pop("fault", None), body.pop("licensing", None)
+    switches = {name: body.pop(name) for name in _SWITCHES if name in body}
     misbehaviour = Misbehaviour.read(body) if body else None
-    if fault is not None:
-        server.set_fault(fault)
-    if licensing is not None:
-        change_licensing(server, licensing)
+    for name, value in switches.items():
+        _SWITCHES[name](server, value)
     if labs:
         _change_labs(server, **labs)
         server.save()
@@ -120,3 +122,43 @@ def _change_labs(
         known.pop(lab_id, None)
     for lab in added:
         add_lab(server.state, lab)
+
+
+def tell(server: SimulatedServer, events: list[dict[str, Any]]) -> None:
+    """Add to the telemetry what was done: `category`, `ago` (seconds, 0), `user` (a name) and any other data."""
+    for event in events:
+        category, ago, name = event.pop("category"), event.pop("ago", 0), event.pop("user", None)
+        user = server.state.user(username=name) if name else None
+        if category not in CATEGORIES or (name and user is None):
+            raise ValueError(f"no category {category!r}, or no user {name!r}")
+        who = {"user_id": user.id} if user else {}
+        server.state.tell(category, now() - ago, **who, **event)
+    server.save()
+
+
+def look_at_consoles(server: SimulatedServer, seconds_ago: dict[str, float]) -> None:
+    """Who types on which console, as `/diagnostics/dispatcher` tells since 2.10."""
+    for node_id, ago in seconds_ago.items():
+        server.consoles[node_id] = now() - ago
+
+
+def _set_certificate(server: SimulatedServer, which: str) -> None:
+    if which != "new":
+        raise ValueError(f"certificate is 'new', not {which!r}")
+    server.new_certificate()
+
+
+def _set_token_seconds(server: SimulatedServer, seconds: int) -> None:
+    if not isinstance(seconds, int) or not 0 <= seconds <= TOKEN_SECONDS:
+        raise ValueError(f"token_seconds is 0 to {TOKEN_SECONDS}")
+    server.token_seconds = seconds
+
+
+_SWITCHES: dict[str, Callable[[SimulatedServer, Any], None]] = {
+    "fault": SimulatedServer.set_fault,
+    "licensing": change_licensing,
+    "certificate": _set_certificate,
+    "token_seconds": _set_token_seconds,
+    "telemetry": tell,
+    "consoles": look_at_consoles,
+}

@@ -19,6 +19,7 @@ MODES = (
     "garbage",  # 200 with something that is not JSON
     "nulls",  # the right shape with null at every leaf; logins work
     "slow",  # the answer comes a byte each `delay` seconds
+    "late",  # the answer comes well, but only after `delay` seconds
     "token_expired",  # tokens given out so far are void; with `always`, new ones too
     "huge",  # a JSON answer of `size` bytes
     "error",  # `status` and `description` in CML's error shape
@@ -38,7 +39,7 @@ class Misbehaviour:
     times: int | None = None
     delay: float = 0.2
     always: bool = False
-    size: int = 32 * 1024 * 1024
+    size: int = 50 * 1000 * 1000
     status: int = 500
     description: str = ""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import ssl
 from typing import Any
 
 import uvicorn
@@ -56,7 +55,6 @@ class Listener:
         self._server = server
         self._port = port
         self._config = config
-        self._context: ssl.SSLContext = server_context(server.certificate)
         self._uvicorn_state = ServerState()
         self._uvicorn_state.default_headers = [(b"server", b"nginx")]
         self._open: asyncio.Server | None = None
@@ -69,20 +67,21 @@ class Listener:
             return
         self.close()
         if wanted:
-            self._open = await self._listen(cut=wanted == "cut")
+            self._open = await self._listen(cut=wanted.startswith("cut"))
         self._shows = wanted
 
     def _wanted(self) -> str:
         if not self._server.listens():
             return ""
-        return "cut" if self._server.misbehaviour.mode == "reset" else "open"
+        how = "cut" if self._server.misbehaviour.mode == "reset" else "open"
+        return f"{how} {self._server.certificates}"
 
     async def _listen(self, *, cut: bool) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         address: dict[str, Any] = {"host": self._server.address, "port": self._port, "reuse_address": True}
         if cut:
             return await loop.create_server(_Cut, **address)
-        return await loop.create_server(self._protocol, ssl=self._context, **address)
+        return await loop.create_server(self._protocol, ssl=server_context(self._server.certificate), **address)
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]

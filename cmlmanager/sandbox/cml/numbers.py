@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from cmlmanager.sandbox.cml.elements import BOOTED
 from cmlmanager.sandbox.cml.state import CmlState
 
 GIB = 1024**3
@@ -51,25 +52,32 @@ def usage(state: CmlState, *, now: float) -> Usage:
     )
 
 
-def stats_section(state: CmlState, *, now: float) -> dict[str, Any]:
-    """`cpu`, `memory`, `disk` and `dominfo` of one compute host as `/system_stats` gives them: integers since 2.10."""
+def stats_section(state: CmlState, *, now: float, host: str = "") -> dict[str, Any]:
+    """`cpu`, `memory`, `disk` and `dominfo` of one compute host as `/system_stats` gives them: integers since 2.10.
+
+    The hosts of a cluster have equal parts of its hardware, and of its load as many as they have nodes.
+    """
+    hosts = len(state.computes())
+    here = host or state.compute_id
+    nodes = [node for node in state.nodes() if hosts == 1 or (state.compute_of(node) or state.compute_id) == here]
+    running = [node for node in nodes if node.state == BOOTED]
+    busy = len(running) / all_running if hosts > 1 and (all_running := state.running_nodes()) else 1 / hosts
     figures = usage(state, now=now)
-    whole = not state.version.startswith(("2.4", "2.5", "2.6", "2.7", "2.8", "2.9."))
-    size = int if whole else float
-    running = [node for node in state.nodes() if node.state == "BOOTED"]
+    cpus = max(1, state.cpus // hosts)
+    percent = min(100.0, figures.cpu_percent * hosts * busy)
     return {
         "cpu": {
-            "count": state.cpus,
-            "percent": round(figures.cpu_percent) if whole else round(figures.cpu_percent, 4),
+            "count": cpus,
+            "percent": _percent(state, percent),
             "model": "Intel(R) Xeon(R) Platinum 8252C CPU @ 3.80GHz",
             "hyperthreading": True,
-            "predicted": sum(node.cpus for node in running) * 100 // max(1, state.cpus),
-            "load": [round(value, 4) for value in figures.load],
+            "predicted": sum(node.cpus for node in running) * 100 // cpus,
+            "load": [round(value * busy, 4) for value in figures.load],
         },
-        "memory": _size(size, figures.memory_used, figures.memory_total, buffers=0.02),
-        "disk": _size(size, figures.disk_used, figures.disk_total, buffers=0.0),
+        "memory": _size(state, figures.memory_used * busy, figures.memory_total / hosts, buffers=0.02),
+        "disk": _size(state, figures.disk_used / hosts, figures.disk_total / hosts, buffers=0.0),
         "dominfo": {
-            "total_nodes": len(state.nodes()),
+            "total_nodes": len(nodes),
             "total_orphans": 0,
             "running_nodes": len(running),
             "running_orphans": 0,
@@ -79,8 +87,24 @@ def stats_section(state: CmlState, *, now: float) -> dict[str, Any]:
     }
 
 
-def _size(kind: type, used: float, total: float, *, buffers: float) -> dict[str, float]:
+def all_section(state: CmlState, *, now: float) -> dict[str, Any]:
+    """The sum of all compute hosts."""
+    figures = usage(state, now=now)
+    return {
+        "cpu": {"count": state.cpus, "percent": _percent(state, figures.cpu_percent)},
+        "memory": _size(state, figures.memory_used, figures.memory_total, buffers=0.02),
+        "disk": _size(state, figures.disk_used, figures.disk_total, buffers=0.0),
+    }
+
+
+def _percent(state: CmlState, value: float) -> float:
+    return round(value) if state.is_210 else round(value, 4)
+
+
+def _size(state: CmlState, used: float, total: float, *, buffers: float) -> dict[str, float]:
     """`used` and `free` do not add up to `total` on a real server either: buffers are neither."""
+    kind = int if state.is_210 else float
+    used = min(used, 0.98 * total)
     return {"used": kind(int(used)), "free": kind(int((total - used) * (1 - buffers))), "total": kind(int(total))}
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cmlmanager.sandbox.cml.answering import authorized, caller, flag, server_of, strict
+from cmlmanager.sandbox.cml.answering import authorized, caller, flag, refuse_in_maintenance, server_of, strict
 from cmlmanager.sandbox.cml.bodies import Fields, Text
 from cmlmanager.sandbox.cml.errors import ApiError
 from cmlmanager.sandbox.cml.state import User
@@ -20,6 +20,8 @@ async def _login(request: Request) -> tuple[User, str]:
     user = server.accepts(body["username"], body["password"])
     if user is None:
         raise ApiError(403, "Authentication failed!")
+    refuse_in_maintenance(server, user)
+    server.tell("user_activity", user_id=user.id, action="login")
     return user, server.issue_token(user)
 
 
@@ -45,7 +47,7 @@ async def authok(request: Request) -> Response:
 async def authentication(request: Request) -> Response:
     """Who the token belongs to; servers before 2.10 do not know this path."""
     server, user = server_of(request), caller(request)
-    if _minor(server.state.version) < (2, 10):
+    if not server.state.is_210:
         raise ApiError(404, "Not Found")
     return JSONResponse({"username": user.username, "id": user.id, "admin": user.admin, "error": None})
 
@@ -59,11 +61,6 @@ async def logout(request: Request) -> Response:
     else:
         server.revoke(request.state.token_id)
     return JSONResponse(True)
-
-
-def _minor(version: str) -> tuple[int, int]:
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
 
 
 routes = [

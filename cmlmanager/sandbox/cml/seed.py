@@ -6,8 +6,9 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from cmlmanager.sandbox.cml.elements import Lab, cml_time
 from cmlmanager.sandbox.cml.licence import SMART_ACCOUNT, VIRTUAL_ACCOUNT, Licence, attempt, naive
-from cmlmanager.sandbox.cml.state import ADMIN_ID, CmlState, Lab, User, cml_time
+from cmlmanager.sandbox.cml.state import ADMIN_ID, CmlState, User
 from cmlmanager.sandbox.cml.topology import topology
 from cmlmanager.sandbox.fleet import FLEET, DemoLab, DemoWorker
 
@@ -38,9 +39,19 @@ def first_state(*, instance_id: str, demo: str, admin: str) -> CmlState:
     )
     if worker:
         state.licence = licence_for(worker.fault)
+        state.more_computes = [str(uuid.uuid4()) for _ in range(worker.computes - 1)]
+        state.telemetry_opt_in = True
         for lab in worker.labs:
-            add_lab(state, lab)
+            _tell_start(state, add_lab(state, lab))
     return state
+
+
+def _tell_start(state: CmlState, lab: Lab) -> None:
+    """The telemetry of a lab that was started by its owner, and is looked at now and then since."""
+    if lab.state == "STARTED":
+        began = datetime.fromisoformat(lab.modified).timestamp()
+        state.tell("user_activity", began - 40, user_id=lab.owner)
+        state.tell("start_lab", began, lab_id=lab.id, user_id=lab.owner, nodes=len(lab.nodes))
 
 
 def add_lab(state: CmlState, demo: DemoLab) -> Lab:
@@ -57,7 +68,6 @@ def add_lab(state: CmlState, demo: DemoLab) -> Lab:
         description=demo.description,
         notes="",
         owner=owner.id,
-        state="DEFINED_ON_CORE",
         created=cml_time(datetime.now(UTC) - age),
         modified="",
         nodes=nodes,
@@ -65,7 +75,10 @@ def add_lab(state: CmlState, demo: DemoLab) -> Lab:
     )
     # every other idle lab was run once and stopped; the rest never ran, or were wiped
     lab.set_state("STARTED" if demo.running else ("STOPPED" if len(state.labs) % 2 else "DEFINED_ON_CORE"))
-    lab.modified = cml_time(datetime.now(UTC) - age / 3)
+    changed = datetime.now(UTC) - age / 3
+    lab.modified = cml_time(changed)
+    for node in lab.nodes:
+        node.since = dict.fromkeys(node.since, changed.timestamp())
     state.labs[lab.id] = lab
     return lab
 

@@ -36,31 +36,57 @@ class SimulatedServer:
         self.requests: Counter[str] = Counter()
         self.licensing = LicensingManner()
         self.pace = Pace(boot.speed)
+        self._told = False
+        self.token_seconds = TOKEN_SECONDS
+        self.consoles: dict[str, float] = {}
         self._boot = boot
         self._state_file = directory / "state.json"
         self._revoked: set[str] = set()
         worker = demo_worker(self.demo)
         self.fault = worker.fault if worker else ""
         try:
-            self.state = CmlState.load(self._state_file)
+            self._state = CmlState.load(self._state_file)
         except FileNotFoundError:
-            self.state = first_state(instance_id=self.instance_id, demo=self.demo, admin=username)
+            self._state = first_state(instance_id=self.instance_id, demo=self.demo, admin=username)
             self.save()
+        self._directory = directory
         self.certificate = ensure_certificate(directory, hostname=self.state.hostname, address=self.address)
+        self.certificates = 1
 
     def save(self) -> None:
-        """Keep the state over restarts."""
-        self.state.save(self._state_file)
+        """Keep the state over restarts. Called after every change that somebody made; what time brings is worked out again."""
+        self._state.schedule()
+        self._state.save(self._state_file)
+        self._told = False
+
+    @property
+    def state(self) -> CmlState:
+        """What the server keeps, as it is now: whatever was due by now has happened."""
+        self._state.settle(time.time())
+        return self._state
 
     def licence(self) -> Licence:
         """The licence as it is now."""
-        if self.state.licence.settle(time.time()):
-            self.save()
         return self.state.licence
+
+    def tell(self, category: str, **data: Any) -> None:
+        """Remember in the telemetry what was done; it is kept over restarts with the next change, or at the end."""
+        self.state.tell(category, time.time(), **data)
+        self._told = True
+
+    def close(self) -> None:
+        """Keep what was told since the last change."""
+        if self._told:
+            self.save()
 
     def phase(self) -> Phase:
         """How far the server has booted; a silent one never begins."""
         return Phase.SILENT if self.fault == "silent" else self._boot.phase(time.time() - self.state_since)
+
+    def can_start_nodes(self) -> bool:
+        """Whether at least one compute host can: none while booting, none without hardware virtualisation."""
+        admitted = any(self.state.admissions.get(host, "READY") == "READY" for host in self.state.computes())
+        return self.phase() is Phase.READY and self.fault != "no_kvm" and admitted
 
     def listens(self) -> bool:
         """Whether a connection to its port is accepted."""
@@ -74,6 +100,12 @@ class SimulatedServer:
             self.state.licence = licence_for(fault)
             self.save()
         self.fault = fault
+
+    def new_certificate(self) -> None:
+        """Show another certificate from now on, as a server does that was installed again."""
+        self.certificate.unlink()
+        ensure_certificate(self._directory, hostname=self.state.hostname, address=self.address)
+        self.certificates += 1
 
     def set_misbehaviour(self, misbehaviour: Misbehaviour) -> None:
         """Misbehave so from now on; `token_expired` voids the tokens given out so far at once."""
@@ -91,13 +123,14 @@ class SimulatedServer:
 
     def accepts(self, username: str, password: str) -> User | None:
         """The account, when the password is right. With the fault "refused" somebody has changed it."""
-        right = self.fault != "refused" and password == self.password
-        return self.state.user(username=username) if right else None
+        user = self.state.user(username=username)
+        right = self.fault != "refused" and user is not None and password == (user.password or self.password)
+        return user if right else None
 
     def issue_token(self, user: User) -> str:
-        """A session of 24 hours as CML's: JWT, HS256."""
+        """A session of 24 hours, unless told otherwise, as CML's: JWT, HS256."""
         now = int(time.time())
-        claims = {"iss": _ISSUER, "sub": user.id, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
+        claims = {"iss": _ISSUER, "sub": user.id, "iat": now, "exp": now + self.token_seconds, "jti": str(uuid.uuid4())}
         return jwt.encode(claims, self.state.jwt_secret, algorithm="HS256")
 
     def session(self, token: str) -> tuple[User, str] | None:

@@ -85,7 +85,7 @@ class Supervisor:
 
     def _stop(self, instance_id: str) -> None:
         self._listeners.pop(instance_id).close()
-        del self.servers[instance_id]
+        self.servers.pop(instance_id).close()
 
     async def follow(self) -> None:
         """Open and close sockets as the servers boot and misbehave."""

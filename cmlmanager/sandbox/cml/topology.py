@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import uuid
 from itertools import pairwise
 
-from cmlmanager.sandbox.cml.state import Link, Node
+from cmlmanager.sandbox.cml.elements import Link, Node, wire
 
 SPACING = 160  # pixels between neighbours and between tiers
 
@@ -30,7 +29,9 @@ def topology(count: int, *, seed: str) -> tuple[list[Node], list[Link]]:
     links = _ring(tiers[0])
     for above, below in pairwise(tiers):
         links += _homed(below, above)
-    return [node for tier in tiers for node in tier], links
+    nodes = [node for tier in tiers for node in tier]
+    wire(nodes, links)
+    return nodes, links
 
 
 def _tier_sizes(count: int) -> tuple[int, int, int]:
@@ -48,7 +49,6 @@ def _tier(level: int, size: int, *, widest: int, chance: random.Random) -> list[
             definition, image, cpus, ram, prefix = _TIERS[2][2]
         nodes.append(
             Node(
-                id=str(uuid.uuid4()),
                 label=f"{prefix}-{position + 1}",
                 x=round((position - (size - 1) / 2) * SPACING * (widest / max(size, 1)) ** 0.5),
                 y=(level - 1) * SPACING,
@@ -56,14 +56,13 @@ def _tier(level: int, size: int, *, widest: int, chance: random.Random) -> list[
                 image_definition=image,
                 cpus=cpus,
                 ram=ram,
-                state="DEFINED_ON_CORE",
             )
         )
     return nodes
 
 
 def _link(a: Node, b: Node) -> Link:
-    return Link(id=str(uuid.uuid4()), node_a=a.id, node_b=b.id, state="DEFINED_ON_CORE")
+    return Link(node_a=a.id, node_b=b.id)
 
 
 def _ring(tier: list[Node]) -> list[Link]:

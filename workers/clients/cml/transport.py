@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from workers.clients.cml.errors import CmlNotFound, CmlRefused, CmlUnexpected, from_status
+from workers.clients.cml.errors import CmlNotFound, CmlRefused, CmlUnexpected, description, from_status
 from workers.clients.cml.exchange import Body, Call, Exchange, Reply
 from workers.clients.cml.tls import deadline, remaining
 from workers.clients.cml.tokens import Token, TokenSlot, tokens
@@ -128,9 +128,14 @@ class Transport(Exchange):
         return self._array(call, self._authorized(call))
 
     def _write(self, method: str, path: str, value: Any) -> dict[str, Any]:
-        """The JSON object that CML answers to this one."""
+        """The JSON object that CML answers to this one; an empty one when it only says that it is done."""
         call = Call(method, path, Body.of_json(value))
-        return self._object(call, self._authorized(call))
+        reply = self._authorized(call)
+        return self._object(call, reply) if reply.body.strip() else {}
+
+    def _said(self, call: Call, reply: Reply) -> str:
+        """CML's own words in an answer that is no success."""
+        return description(reply.body, secrets=_secrets(call, reply))
 
     def _object(self, call: Call, reply: Reply) -> dict[str, Any]:
         """The JSON object that the reply holds."""

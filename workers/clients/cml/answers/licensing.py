@@ -11,7 +11,6 @@ from typing import Any
 
 from workers.clients.cml.reading import flag, integer, mapping, moment, sequence, text
 
-
 _QUOTED_TOKEN = re.compile(r"""(token\s+)(["'])[^"']+\2""", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[a-zA-Z0-9+/%=-]{24,}")
 _LONGEST = 1000
@@ -72,7 +71,7 @@ class LicensingFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class LicensingAttempts:
-    """When CML last did, last tried and will next try a registration or renewal, and its free texts about it, without the token that they may quote."""
+    """When CML last did, last tried and will next try a registration or renewal, and its free texts about it, less the token that they quote."""
 
     succeeded_at: datetime | None = None
     attempted_at: datetime | None = None

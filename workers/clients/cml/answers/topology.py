@@ -115,7 +115,10 @@ class ElementStates:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeStats:
-    """A running node's use of its host: `cpu_percent` as CML counts it, disk in bytes, and the seconds it has been in each state."""
+    """A running node's use of its host: `cpu_percent` as CML counts it (above 100 with several CPUs), disk in bytes.
+
+    `seconds_in_state`: STARTED goes on counting after BOOTED has begun.
+    """
 
     cpu_percent: float | None
     disk_read: int | None

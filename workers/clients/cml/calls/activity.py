@@ -30,7 +30,7 @@ class ActivityCalls(Transport):
         """What CML recorded after this moment (aware), the oldest first. Cisco CML 2.9 API, GET /telemetry/events.
 
         CML always sends all that it ever recorded: this is read as a stream, and the newest `EventSieve.MOST` events are kept.
-        Entries that are no events are skipped. Empty when telemetry is off.
+        Entries that are no events are skipped. While telemetry is off, nothing is recorded.
         """
         call = Call("GET", "/telemetry/events", long=True)
         sieve = EventSieve(newer_than=newer_than)

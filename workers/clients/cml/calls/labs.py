@@ -39,7 +39,7 @@ class LabCalls(Transport):
 
         Raises CmlUnexpected, and never returns fewer labs, when the answer is not a set of tiles.
         """
-        call = Call("GET", "/populate_lab_tiles", large=True)
+        call = Call("GET", "/populate_lab_tiles")
         tiles = self._object(call, self._authorized(call)).get("lab_tiles")
         if not isinstance(tiles, dict):
             self._unexpected(call, "the answer holds no object 'lab_tiles'")
@@ -72,8 +72,8 @@ class LabCalls(Transport):
 
     def all_nodes(self) -> tuple[LabNode, ...]:
         """The nodes of every lab that the account sees. Cisco CML 2.9 API, GET /nodes."""
-        call = Call("GET", "/nodes" + query(operational=False, exclude_configurations=True), large=True)
-        return tuple(LabNode.read(value) for value in self._array(call, self._authorized(call)))
+        asked = query(operational=False, exclude_configurations=True)
+        return tuple(LabNode.read(value) for value in self._get_array("/nodes" + asked))
 
     def topology(self, lab_id: str) -> Topology:
         """The nodes and links of a lab, without configurations and states. Cisco CML 2.9 API, GET /labs/{lab_id}/topology."""
@@ -86,8 +86,7 @@ class LabCalls(Transport):
 
     def node_definitions(self) -> tuple[str, ...]:
         """The ids of the kinds of nodes that the server knows. Cisco CML 2.9 API, GET /simplified_node_definitions."""
-        call = Call("GET", "/simplified_node_definitions", large=True)
-        found = (text(mapping(value).get("id")) for value in self._array(call, self._authorized(call)))
+        found = (text(mapping(value).get("id")) for value in self._get_array("/simplified_node_definitions"))
         return tuple(filter(None, found))
 
     def image_definitions(self) -> tuple[ImageDefinition, ...]:

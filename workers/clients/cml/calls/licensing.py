@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from workers.clients.cml.answers.licensing import Deregistration, Licensing
-from workers.clients.cml.errors import CmlNodesRunning, CmlRejected, description
+from workers.clients.cml.errors import CmlNodesRunning, CmlRejected
 from workers.clients.cml.transport import Body, Call, Reply, Transport
 
 _TOKEN = re.compile(r"[a-zA-Z\d+/%=-]{1,256}", re.ASCII)
@@ -62,7 +62,7 @@ class LicensingCalls(Transport):
 
     def _not_deregistered(self, call: Call, reply: Reply) -> Deregistration:
         """CML answers 400 for two opposite reasons, which only its words tell apart."""
-        said = description(reply.body)
+        said = self._said(call, reply)
         words = said.lower().replace("-", "")
         if "already" in words and "deregister" in words:
             return Deregistration.ALREADY

@@ -25,7 +25,10 @@ class NoticeCalls(Transport):
         `level`: INFO, SUCCESS, WARNING or ERROR; `label` has at most 128 characters, `content` at most 8192.
         """
         notice = {"level": level, "label": label, "content": content, "enabled": enabled, "groups": list(group_ids)}
-        return CmlNotice.read(self._write("POST", "/system/notices", notice))
+        made = CmlNotice.read(self._write("POST", "/system/notices", notice))
+        if not made.notice_id:
+            self._unexpected(Call("POST", "/system/notices"), "the answer holds no id")
+        return made
 
     def update_notice(
         self,
