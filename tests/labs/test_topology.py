@@ -46,7 +46,9 @@ def demo(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A topology of the sandbox."""
     nodes, links = demo_topology(count, seed=f"seed {count}")
     fields = ("id", "label", "x", "y", "node_definition", "image_definition", "state", "cpus", "ram")
-    return [{name: getattr(one, name) for name in fields} for one in nodes], [vars(one) for one in links]
+    return [{name: getattr(one, name) for name in fields} for one in nodes], [
+        {"id": one.id, "node_a": one.node_a, "node_b": one.node_b, "state": "STARTED"} for one in links
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 38, 60])

@@ -63,7 +63,9 @@ def claim_labs(*, limit: int, until: datetime, now: datetime, only: Iterable[uui
 
     They are due again at `until`, unless whoever took them has read them by then (labs_known.mark_read).
     """
-    ready = Worker.objects.filter(machine_state=MachineState.RUNNING, service_state__in=(ServiceState.READY, ServiceState.DEGRADED))
+    ready = Worker.objects.filter(
+        machine_state=MachineState.RUNNING, service_state__in=(ServiceState.READY, ServiceState.DEGRADED)
+    )
     due = ready.due("labs_due_at", now) if only is None else ready.filter(pk__in=list(only)).order_by("name", "pk")
     if not due.exists():  # without the write lock, which most ticks do not need
         return []
