@@ -23,7 +23,7 @@ from django.utils import timezone
 from tests.makers import make_worker
 from tests.notification_receivers import Receiver, answer, make_webhook, notice, receiving
 from workers.models import Delivery, Event, NotificationTarget
-from workers.services.notifications import post, results, sending, upkeep
+from workers.services.notifications import post, post_all, results, sending, upkeep
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
@@ -61,6 +61,18 @@ def test_a_notice_is_one_row_for_every_target_with_one_event_id_and_nothing_is_s
     assert Delivery.objects.count() == 3
     assert Delivery.objects.values("event_id").distinct().count() == 1
     assert receiver.requests == []
+
+
+def test_a_thousand_notices_are_written_in_a_few_statements(now: datetime, django_assert_max_num_queries: Any) -> None:
+    worker = make_worker(region="us-west-2", tags={"Team": "training"})
+    make_webhook("https://hooks.example.com/", now=now)
+    make_webhook("https://hooks.example.com/", now=now, regions=["us-west-2"])
+    notices = [notice(number, worker_id=worker.pk if number % 2 else None) for number in range(1, 1001)]
+    with django_assert_max_num_queries(10):
+        assert post_all(notices, now=now) == 1500
+    assert list(Delivery.objects.order_by("id").values_list("title", flat=True)[:3]) == [notices[0].title] * 2 + [
+        notices[1].title
+    ]
 
 
 def test_what_is_rolled_back_is_not_told(now: datetime, receiver: Receiver) -> None:
