@@ -189,7 +189,7 @@ def test(*, target: NotificationTarget, by: Asker, now: datetime) -> Delivery:
         delivery.save()
         # A person waits for it: a pause after failures does not hold it back.
         NotificationTarget.objects.filter(pk=target.pk).update(paused_until=None)
-        _note(by, now, after=f"“{target.name}”: test sent")
+        _note(by, now, after=f"“{target.name}”: test asked for")
         events.announce_notifications()
     return delivery
 
