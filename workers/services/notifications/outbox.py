@@ -22,7 +22,7 @@ def post(notice: Notice, *, now: datetime) -> int:
 
 
 def post_all(notices: Sequence[Notice], *, now: datetime) -> int:
-    """The same for many at once, in three statements; returns how many rows were written."""
+    """The same for many at once, in few statements; returns how many rows were written."""
     targets = list(NotificationTarget.objects.filter(enabled=True))
     if not targets or not notices:
         return 0
