@@ -24,16 +24,17 @@ from workers.services.alerts.verdicts import Clear, Keep, Raise, Verdict
 
 CHUNK = 200  # workers a look and a transaction: short enough not to keep other writers of SQLite waiting
 NOTABLE = 5  # percentage points after which the figure in a sentence is written anew
-_CHANGING = ("severity", "sentence", "value", "since", "changed_at", "closed_at", "close_reason", "closing")
-_LIFTED = ("acknowledged_at", "acknowledged_by", "acknowledged_name", "note")
+_ALTERED = ("severity", "sentence", "value", "changed_at", "acknowledged_at", "acknowledged_by", "acknowledged_name", "note")
+_CLOSED = ("closed_at", "close_reason", "closing")
 
 
 @dataclass
 class Plan:
-    """What is to be written: new alerts, altered ones, the lines of the audit, and what is to be told."""
+    """What is to be written: new alerts, altered and closed ones, the lines of the audit, and what is to be told."""
 
     opened: list[Alert] = field(default_factory=list)
     altered: list[Alert] = field(default_factory=list)
+    closed: list[Alert] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     told: list[tuple[Alert, AlertChange]] = field(default_factory=list)
 
@@ -165,7 +166,9 @@ def _write(plan: Plan, *, now: datetime) -> None:
     Alert.objects.bulk_update(plan.altered, [*_CHANGING, *_LIFTED])
     Event.objects.bulk_create(plan.events)
     tell_all(plan.told, now=now)
-    events.announce_alerts(worker_ids={alert.worker_id for alert in plan.altered if alert.worker_id})
+    told = {alert.pk for alert, _ in plan.told}
+    # Another figure in a sentence is nothing to tell of, but open pages show it.
+    events.announce_workers(alert.worker_id for alert in plan.altered if alert.worker_id and alert.pk not in told)
 
 
 def _close_orphans(*, now: datetime) -> None:
