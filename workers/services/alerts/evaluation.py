@@ -142,7 +142,7 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
 
 def _close(alert: Alert, found: Clear, plan: Plan, *, now: datetime) -> None:
     alert.closed_at, alert.close_reason, alert.closing = now, found.reason, found.sentence[:500]
-    plan.altered.append(alert)
+    plan.closed.append(alert)
     plan.events.append(
         story.event_of(
             alert, EventKind.ALERT_CLOSED, before=alert.level.label, after=found.reason.label, detail=alert.closing, now=now
@@ -152,7 +152,7 @@ def _close(alert: Alert, found: Clear, plan: Plan, *, now: datetime) -> None:
 
 
 def _write(plan: Plan, *, now: datetime) -> None:
-    if not (plan.opened or plan.altered):
+    if not (plan.opened or plan.altered or plan.closed):
         return
     # Somebody else may have opened one since: the constraint drops ours, and then it is theirs to tell.
     Alert.objects.bulk_create(plan.opened, ignore_conflicts=True)
@@ -163,7 +163,8 @@ def _write(plan: Plan, *, now: datetime) -> None:
                 story.event_of(alert, EventKind.ALERT_OPENED, after=alert.level.label, detail=alert.sentence, now=now)
             )
             plan.told.append((alert, AlertChange.OPENED))
-    Alert.objects.bulk_update(plan.altered, [*_CHANGING, *_LIFTED])
+    Alert.objects.bulk_update(plan.altered, _ALTERED)
+    Alert.objects.bulk_update(plan.closed, _CLOSED)
     Event.objects.bulk_create(plan.events)
     tell_all(plan.told, now=now)
     told = {alert.pk for alert, _ in plan.told}
