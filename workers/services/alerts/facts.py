@@ -60,12 +60,15 @@ class Facts:
         return [reading for reading in readings if reading.at >= worker.machine_state_since]
 
     def is_about_to_be_read(self, worker: Worker, source: str) -> bool:
-        """Whether the portal itself was away: this worker is overdue, and so is everybody else. Then its next look will tell."""
+        """Whether its next look will tell: it is the next to be read, as everything is after a start of the portal; or it is overdue and
+        so is everybody else, because the portal itself was away."""
         due_at, interval = (
             (worker.aws_due_at, settings.STATE_INTERVAL) if source == "EC2" else (worker.cml_due_at, settings.CML_INTERVAL)
         )
+        if due_at is None:
+            return True
         last = self.last_reads[source]
-        return (due_at is None or due_at <= self.now) and (last is None or self.now - last > stale_after(interval))
+        return due_at <= self.now and (last is None or self.now - last > stale_after(interval))
 
 
 def workers_to_judge(worker_ids: Sequence[uuid.UUID] | None) -> list[Worker]:
