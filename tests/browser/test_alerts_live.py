@@ -14,7 +14,7 @@ from tests.sandbox_process import Sandbox, running_sandbox
 from tests.simulated_cml import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-WORKER = "ccna-evening"
+WORKER = "ccnp-encor-01"  # which has nothing wrong of its own
 LOOK = 20_000  # milliseconds: two looks at CML, five seconds apart, and a busy machine
 
 
