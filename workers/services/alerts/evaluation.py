@@ -24,16 +24,17 @@ from workers.services.alerts.verdicts import Clear, Keep, Raise, Verdict
 
 CHUNK = 200  # workers a look and a transaction: short enough not to keep other writers of SQLite waiting
 NOTABLE = 5  # percentage points after which the figure in a sentence is written anew
-_CHANGING = ("severity", "sentence", "value", "since", "changed_at", "closed_at", "close_reason", "closing")
-_LIFTED = ("acknowledged_at", "acknowledged_by", "acknowledged_name", "note")
+_ALTERED = ("severity", "sentence", "value", "changed_at", "acknowledged_at", "acknowledged_by", "acknowledged_name", "note")
+_CLOSED = ("closed_at", "close_reason", "closing")
 
 
 @dataclass
 class Plan:
-    """What is to be written: new alerts, altered ones, the lines of the audit, and what is to be told."""
+    """What is to be written: new alerts, altered and closed ones, the lines of the audit, and what is to be told."""
 
     opened: list[Alert] = field(default_factory=list)
     altered: list[Alert] = field(default_factory=list)
+    closed: list[Alert] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     told: list[tuple[Alert, AlertChange]] = field(default_factory=list)
 
@@ -141,7 +142,7 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
 
 def _close(alert: Alert, found: Clear, plan: Plan, *, now: datetime) -> None:
     alert.closed_at, alert.close_reason, alert.closing = now, found.reason, found.sentence[:500]
-    plan.altered.append(alert)
+    plan.closed.append(alert)
     plan.events.append(
         story.event_of(
             alert, EventKind.ALERT_CLOSED, before=alert.level.label, after=found.reason.label, detail=alert.closing, now=now
@@ -151,7 +152,7 @@ def _close(alert: Alert, found: Clear, plan: Plan, *, now: datetime) -> None:
 
 
 def _write(plan: Plan, *, now: datetime) -> None:
-    if not (plan.opened or plan.altered):
+    if not (plan.opened or plan.altered or plan.closed):
         return
     # Somebody else may have opened one since: the constraint drops ours, and then it is theirs to tell.
     Alert.objects.bulk_create(plan.opened, ignore_conflicts=True)
@@ -162,10 +163,13 @@ def _write(plan: Plan, *, now: datetime) -> None:
                 story.event_of(alert, EventKind.ALERT_OPENED, after=alert.level.label, detail=alert.sentence, now=now)
             )
             plan.told.append((alert, AlertChange.OPENED))
-    Alert.objects.bulk_update(plan.altered, [*_CHANGING, *_LIFTED])
+    Alert.objects.bulk_update(plan.altered, _ALTERED)
+    Alert.objects.bulk_update(plan.closed, _CLOSED)
     Event.objects.bulk_create(plan.events)
     tell_all(plan.told, now=now)
-    events.announce_alerts(worker_ids={alert.worker_id for alert in plan.altered if alert.worker_id})
+    told = {alert.pk for alert, _ in plan.told}
+    # Another figure in a sentence is nothing to tell of, but open pages show it.
+    events.announce_workers(alert.worker_id for alert in plan.altered if alert.worker_id and alert.pk not in told)
 
 
 def _close_orphans(*, now: datetime) -> None:
