@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from workers import events
-from workers.alert_choices import AlertChange, AlertKind, CloseReason
+from workers.alert_choices import AlertChange, AlertKind, AlertSeverity, CloseReason
 from workers.choices import EventKind
 from workers.models import Alert, Event, Worker
 from workers.services.alerts import story
@@ -115,6 +115,7 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
             region=worker.region,
             kind=kind,
             severity=found.severity,
+            worst=found.severity,
             sentence=found.sentence[:500],
             value=found.value,
             since=min(found.since, now),
@@ -130,6 +131,8 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
         return  # another figure or another reason is no news
     alert.changed_at = now
     worse = found.severity.is_worse_than(before)
+    if found.severity.is_worse_than(AlertSeverity(alert.worst)):
+        alert.worst = found.severity
     lifted = worse and alert.is_acknowledged
     if lifted:
         alert.acknowledged_at, alert.acknowledged_by, alert.acknowledged_name, alert.note = None, None, "", ""
