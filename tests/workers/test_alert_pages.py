@@ -35,7 +35,8 @@ def make_alert(worker: Worker | None = None, **overrides: Any) -> Alert:
         "opened_at": moment,
         "changed_at": moment,
     }
-    return Alert.objects.create(**(fields | overrides))
+    fields |= overrides
+    return Alert.objects.create(**({"worst": fields["severity"]} | fields))
 
 
 def acknowledged(**overrides: Any) -> Alert:

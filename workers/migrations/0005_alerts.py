@@ -101,6 +101,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alert',
+            constraint=models.CheckConstraint(condition=models.Q(('worst__in', ['critical', 'warning'])), name='alert_worst_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('close_reason', ''), ('closed_at__isnull', True)), models.Q(('close_reason__in', ['recovered', 'machine', 'muted', 'deleted']), ('closed_at__isnull', False)), _connector='OR'), name='alert_closed_has_reason'),
         ),
         migrations.AddConstraint(

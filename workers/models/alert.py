@@ -112,6 +112,7 @@ class Alert(models.Model):
             models.UniqueConstraint(fields=["worker", "kind"], condition=Q(closed_at__isnull=True), name="alert_one_open"),
             known("kind", AlertKind),
             known("severity", AlertSeverity),
+            known("worst", AlertSeverity),
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True, close_reason="")
                 | Q(closed_at__isnull=False, close_reason__in=CloseReason.values),
