@@ -24,7 +24,17 @@ from workers.services.alerts.verdicts import Clear, Keep, Raise, Verdict
 
 CHUNK = 200  # workers a look and a transaction: short enough not to keep other writers of SQLite waiting
 NOTABLE = 5  # percentage points after which the figure in a sentence is written anew
-_ALTERED = ("severity", "sentence", "value", "changed_at", "acknowledged_at", "acknowledged_by", "acknowledged_name", "note")
+_ALTERED = (
+    "severity",
+    "worst",
+    "sentence",
+    "value",
+    "changed_at",
+    "acknowledged_at",
+    "acknowledged_by",
+    "acknowledged_name",
+    "note",
+)
 _CLOSED = ("closed_at", "close_reason", "closing")
 
 
