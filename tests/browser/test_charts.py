@@ -79,7 +79,9 @@ def open_charts(chromium: Browser, portal: Portal, filled: dict[str, str]) -> It
 
 def place(page: Page, share: float, kind: str = "percent") -> tuple[float, float]:
     """Where in the window a share of a chart's time is."""
-    box = page.locator(f"[data-part=chart-{kind}] .chart-picture").bounding_box()
+    picture = page.locator(f"[data-part=chart-{kind}] .chart-picture")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
     assert box
     return box["x"] + box["width"] * share, box["y"] + 40
 
@@ -166,6 +168,7 @@ def test_a_finger_leaves_its_value_standing_until_the_next_touch(open_charts: Ca
     expect(first_cell(page)).to_have_text("85 %")
     page.touchscreen.tap(*place(page, 90 / 95, "counts"))
     expect(first_cell(page)).to_have_text("5 %")
+    page.locator("#panel-history").scroll_into_view_if_needed()
     heading = page.locator("#panel-history").bounding_box()
     assert heading
     page.touchscreen.tap(heading["x"] + 5, heading["y"] + 5)
