@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run install system test check fmt bench clean lock screenshots
+.PHONY: help run install system test test-slow check fmt bench clean lock screenshots
 
 help:
 	@echo 'make run          the whole portal on this machine, against simulated AWS and CML (PORT=8000 VAR=var)'
-	@echo 'make test         everything CI checks: lint, types, layers, migrations, tests, browser'
+	@echo 'make test         lint, types, layers, migrations, tests, browser (about ten minutes on two cores)'
+	@echo 'make test-slow    the tests that take long: killed processes, a hundred machines, whole sandboxes; CI runs both'
 	@echo 'make check        the same without tests'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        measure the numbers of the design'
@@ -50,7 +51,10 @@ check: install
 	tests/check_settings.sh $(BIN)/python
 
 test: check system
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow'
+
+test-slow: install system
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
 
 fmt: install
 	$(BIN)/ruff check --fix --quiet . || true

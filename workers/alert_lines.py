@@ -47,6 +47,11 @@ class Book:
         """What mutes this kind now: for the worker itself or for the whole fleet."""
         return self.mutes.get((worker_id, kind)) or self.mutes.get((None, kind))
 
+    def lowest(self, kind: AlertKind) -> int:
+        """The lowest warning line that anybody has: under it nobody's alert can open."""
+        own = [lines.warning for (_, name), lines in self.thresholds.items() if name == kind]
+        return min([BUILT_IN[kind].warning, *own])
+
     @property
     def longest_hold(self) -> int:
         """Minutes: how far back anybody's lines want to look."""

@@ -108,6 +108,11 @@ class AlertsQuery:
             for tab in AlertStanding
         ]
 
+    def orders(self) -> list[dict[str, Any]]:
+        """The two orders with their links."""
+        words = ((WORST, "Worst first"), (NEWEST, "Newest first"))
+        return [{"label": label, "url": self.url(sort=sort), "current": sort == self.sort} for sort, label in words]
+
     def chips(self) -> list[dict[str, str]]:
         """One removable chip for each filter in force."""
         chips = [{"label": f"Worker: “{self.q}”", "url": self.url(q="")}] if self.q else []

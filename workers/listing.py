@@ -91,7 +91,8 @@ class FleetQuery:
 
     def apply(self, workers: WorkerQuerySet) -> WorkerQuerySet:
         """The matching workers in order. Within a facet any may match, between facets all must."""
-        gone = self.gone or bool({"terminated", "failed"} & set(self.states)) or self.attention == Attention.GONE
+        # A machine that could not be created may have an alert; terminated ones have none.
+        gone = self.gone or self.alerts or bool({"terminated", "failed"} & set(self.states)) or self.attention == Attention.GONE
         result = workers.listed(include_gone=gone)
         for field, values in (("region", self.regions), ("machine_state", self.states), ("service_state", self.services)):
             if values:

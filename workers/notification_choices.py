@@ -76,9 +76,11 @@ class NoticeType(TextChoices):
     """What the portal tells of. A type that is not listed here is sent to the targets that want everything."""
 
     ALERT_OPENED = "alert.opened", "Alert opened"
-    ALERT_CHANGED = "alert.changed", "Alert changed"
-    ALERT_ACKNOWLEDGED = "alert.acknowledged", "Alert acknowledged"
+    ALERT_WORSENED = "alert.worsened", "Alert became worse"
+    ALERT_EASED = "alert.eased", "Alert became milder"
     ALERT_CLOSED = "alert.closed", "Alert closed"
+    ALERT_ACKNOWLEDGED = "alert.acknowledged", "Alert acknowledged"
+    ALERT_UNACKNOWLEDGED = "alert.unacknowledged", "Acknowledgement taken back"
     TEST = "notification.test", "Test"
     DIGEST = "notification.digest", "Digest"
 

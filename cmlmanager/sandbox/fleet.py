@@ -54,7 +54,7 @@ class DemoWorker:
     `fault` names a fault that the CML server shows from the start: "" (none), "degraded" (health not valid),
     "refused" (its password is not the portal's), "unlicensed", "evaluation", "expiring" (its authorization, within days),
     "out_of_compliance", "no_kvm" (no hardware virtualisation) or "silent" (running, but nothing answers on its address).
-    `computes` are its compute hosts, which share its hardware.
+    `computes` are its compute hosts, which share its hardware. `smart_account` and `virtual_account` hold its licence at Cisco.
     """
 
     name: str
@@ -70,6 +70,8 @@ class DemoWorker:
     base_load: float = 3
     fault: str = ""
     computes: int = 1
+    smart_account: str = "Example Networks Academy"
+    virtual_account: str = "CML Training"
     tags: dict[str, str] = field(default_factory=dict)
     labs: tuple[DemoLab, ...] = ()
 
@@ -169,6 +171,7 @@ FLEET: tuple[DemoWorker, ...] = (
         launched_hours_ago=400,
         base_load=8,
         fault="degraded",
+        virtual_account="CML Research",
         tags={"Team": "research", "Owner": "ingrid"},
         labs=_labs(
             "SP core",
@@ -257,6 +260,8 @@ FLEET: tuple[DemoWorker, ...] = (
         launched_hours_ago=52,
         base_load=4,
         computes=2,
+        smart_account="Example Networks EMEA",
+        virtual_account="Partner demos",
         tags={"Team": "sales", "Owner": "jean"},
         labs=_labs(
             "Demo",
@@ -308,6 +313,8 @@ FLEET: tuple[DemoWorker, ...] = (
         disk_gib=128,
         launched_hours_ago=4,
         fault="no_kvm",
+        smart_account="Example Networks EMEA",
+        virtual_account="Partner demos",
         tags={"Team": "sales", "Owner": "jean"},
         labs=_labs("Trial", "jean", ("Two routers", 3, False), ("Campus in a box", 9, False)),
     ),

@@ -113,8 +113,11 @@
     speak(figure, index);
   });
 
-  document.addEventListener("focusout", ({ target }) => {
-    if (target.matches?.(".chart-picture")) read(target.closest("[data-readings]"), null);
+  // From one chart to its neighbour, by key or by finger, one reads on.
+  document.addEventListener("focusout", ({ target, relatedTarget }) => {
+    if (!target.matches?.(".chart-picture")) return;
+    const follower = relatedTarget?.closest(".chart-picture");
+    if (!follower || sectionOf(follower) !== sectionOf(target)) read(target.closest("[data-readings]"), null);
   });
 
   // ── Swaps ──────────────────────────────────────────────────────────────────────────────────────────────────────────

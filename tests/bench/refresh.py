@@ -30,8 +30,16 @@ DELAY_MS = 50  # of network and of AWS's own work
 FAR_SAMPLE = 20  # workers asked one by one with that delay
 _LAUNCH = 250  # instances a RunInstances
 # What says when somebody looked, not what was found.
-_BOOKKEEPING = {"aws_due_at", "aws_checked_at", "aws_succeeded_at", "metrics_due_at", "metrics_succeeded_at", "cml_due_at"}
-_USAGE = {"cpu", "cpu_source"}
+_BOOKKEEPING = {
+    "aws_due_at",
+    "aws_checked_at",
+    "aws_succeeded_at",
+    "metrics_due_at",
+    "metrics_succeeded_at",
+    "metrics_at",
+    "cml_due_at",
+}
+_USAGE = {"cpu", "cpu_source", "network_in", "network_out", "checks_failed"}
 
 
 def measure(run: Run) -> list[Line]:

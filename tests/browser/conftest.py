@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.chromium import chromium
 from tests.sandbox_process import Sandbox, running_sandbox
@@ -20,6 +20,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield found
 
 
+def _is_error(message: ConsoleMessage) -> bool:
+    """Whether it is an error. htmx logs a toast whose form was overtaken by its own news as one, though page.js puts it where it belongs."""
+    return message.type == "error" and message.text != "htmx:oobErrorNoTarget, #messages"
+
+
 @pytest.fixture
 def open_as(chromium: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Page]]:
     """Sign in as one of the three people and open a page; errors in its console fail the test."""
@@ -31,7 +36,7 @@ def open_as(chromium: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Page]
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
         page.goto(f"{sandbox.url}/sign-in/?next={quote(path)}")
         page.fill("input[name=login]", person)
         page.fill("input[name=password]", "test")

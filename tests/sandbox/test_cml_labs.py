@@ -48,9 +48,9 @@ lab: {title: Two nodes, description: To try, notes: "", version: 0.3.0}
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedFleet]:
-    """2.9 with licence, 2.10 under evaluation; a node takes tenths of a second."""
+    """2.9 with licence, 2.10 under evaluation; a router takes two seconds."""
     specs = [ServerSpec(demo="ccnp-encor-01"), ServerSpec(demo="devnet-sandbox")]
-    with start_simulated_cml(tmp_path_factory.mktemp("cml"), servers=specs, speed=100) as fleet:
+    with start_simulated_cml(tmp_path_factory.mktemp("cml"), servers=specs, speed=25) as fleet:
         yield fleet
 
 

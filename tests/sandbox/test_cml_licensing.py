@@ -61,10 +61,7 @@ def test_a_registration_is_accepted_first_and_done_later(api: httpx.Client) -> N
     accepted = api.post("/licensing/registration", json={"token": TOKEN, "reregister": False})
 
     assert (accepted.status_code, accepted.content) == (204, b"")
-    seen = [statuses(api)]
-    while seen[-1] != ("COMPLETED", "IN_COMPLIANCE") and len(seen) < 1000:
-        seen.append(statuses(api))
-    assert list(dict.fromkeys(seen)) == [("IN_PROGRESS", "INIT"), ("COMPLETED", "PENDING"), ("COMPLETED", "IN_COMPLIANCE")]
+    eventually(lambda: statuses(api) == ("COMPLETED", "IN_COMPLIANCE"))
     answer = api.get("/licensing").json()
     assert (answer["registration"]["smart_account"], answer["registration"]["virtual_account"]) == (
         "Example Networks Academy",
@@ -240,6 +237,19 @@ def test_a_registration_under_way_survives_a_restart(fleet: SimulatedFleet, serv
     fleet.start()
 
     eventually(lambda: statuses(api) == ("COMPLETED", "IN_COMPLIANCE"))
+
+
+def test_a_registration_goes_through_cmls_states_in_believable_time() -> None:
+    licence, seen = Licence(), []
+    licence.register(token=TOKEN, reregister=False, manner="", now=1000.0, pace=Pace(1))
+
+    for second in range(60):
+        licence.settle(1000.0 + second)
+        seen.append((licence.registration, licence.authorization))
+
+    assert list(dict.fromkeys(seen)) == [("IN_PROGRESS", "INIT"), ("COMPLETED", "PENDING"), ("COMPLETED", "IN_COMPLIANCE")]
+    assert 5 <= seen.count(("IN_PROGRESS", "INIT")) <= 20
+    assert 3 <= seen.count(("COMPLETED", "PENDING")) <= 20
 
 
 def test_at_speed_nought_everything_happens_at_once() -> None:

@@ -29,7 +29,7 @@ lab: {title: From a file, description: "", notes: "", version: 0.3.0}
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedFleet]:
     specs = [ServerSpec(demo="ccnp-encor-01"), ServerSpec(demo="devnet-sandbox")]
-    with start_simulated_cml(tmp_path_factory.mktemp("cml"), servers=specs, speed=100) as fleet:
+    with start_simulated_cml(tmp_path_factory.mktemp("cml"), servers=specs, speed=25) as fleet:
         yield fleet
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.sandbox_process import ROOT, start_sandbox
 from tests.simulated_cml import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def alive(pids: dict[str, int]) -> list[str]:

@@ -154,6 +154,13 @@ def test_old_knowledge_names_its_sources_and_closes_upon_the_first_success(now: 
     assert judged(now, worker, cml_succeeded_at=now, aws_succeeded_at=now) == {}
 
 
+def test_a_cml_that_nobody_could_ask_yet_is_not_old_knowledge(now: datetime) -> None:
+    met = healthy(now, cml_checked_at=None, cml_succeeded_at=None, service_state="unknown")
+
+    assert judged(now, met, created_at=now - minutes(2)) == {}
+    assert judged(now, met, created_at=now - minutes(25)) == {"stale": "warning"}
+
+
 def test_a_cml_that_is_known_not_to_answer_is_not_told_twice(now: datetime) -> None:
     worker = not_ready(now, now - minutes(90), cml_succeeded_at=now - minutes(90))
 
@@ -163,8 +170,13 @@ def test_a_cml_that_is_known_not_to_answer_is_not_told_twice(now: datetime) -> N
 def test_after_an_outage_of_the_portal_itself_it_looks_before_it_speaks(now: datetime) -> None:
     away = now - minutes(180)
     old = {"aws_checked_at": away, "aws_succeeded_at": away, "cml_checked_at": away, "cml_succeeded_at": away}
-    workers = [healthy(now, **old, aws_due_at=None, cml_due_at=None) for _ in range(3)]
+    workers = [healthy(now, **old, aws_due_at=away, cml_due_at=away) for _ in range(3)]
 
+    assert evaluate(now=now) == 0
+
+    # It makes everything due and reads one after another: whose turn has not come is not judged by that.
+    Worker.objects.update(aws_due_at=None, cml_due_at=None)
+    Worker.objects.filter(pk=workers[1].pk).update(aws_checked_at=now, cml_checked_at=now)
     assert evaluate(now=now) == 0
 
     # The first look brings the others' news, but this one still does not answer.

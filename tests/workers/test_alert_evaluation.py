@@ -204,7 +204,8 @@ def test_looking_at_a_thousand_workers_costs_the_same_few_queries_as_at_one(now:
     evaluation.evaluate(now=now)
     assert Alert.objects.open().count() == 1001
 
-    assert queries(now) == quiet <= 9
+    # One more for the measurements of those that are over a line.
+    assert queries(now) <= quiet + 1 <= 9
 
 
 def test_what_a_storm_writes_costs_queries_by_the_chunk_and_not_by_the_worker(now: datetime) -> None:

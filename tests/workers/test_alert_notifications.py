@@ -43,7 +43,7 @@ def test_every_change_is_posted_with_its_words(now: datetime, everything: Notifi
 
     assert told() == [
         ("alert.opened", "warning", "ccnp-01: Licence, alert opened"),
-        ("alert.changed", "critical", "ccnp-01: Licence, alert became worse"),
+        ("alert.worsened", "critical", "ccnp-01: Licence, alert became worse"),
         ("alert.acknowledged", "critical", "ccnp-01: Licence, alert acknowledged"),
         ("alert.closed", "critical", "ccnp-01: Licence, alert closed"),
     ]

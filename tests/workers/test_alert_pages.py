@@ -35,7 +35,8 @@ def make_alert(worker: Worker | None = None, **overrides: Any) -> Alert:
         "opened_at": moment,
         "changed_at": moment,
     }
-    return Alert.objects.create(**(fields | overrides))
+    fields |= overrides
+    return Alert.objects.create(**({"worst": fields["severity"]} | fields))
 
 
 def acknowledged(**overrides: Any) -> Alert:
@@ -172,12 +173,13 @@ def test_the_fleet_can_be_narrowed_to_workers_with_alerts(uma: User) -> None:
     bad = make_worker(name="bad")
     make_alert(bad)
     make_alert(bad, kind="disk")
+    make_alert(make_worker(name="never-made", machine_state="failed", instance_id=""), kind="machine")
     closed(worker=make_worker(name="was-bad"))
     browser = signed_in(uma)
 
     page = browser.get("/?alerts=1")
 
-    assert [worker.name for worker in page.context["page"].object_list] == ["bad"]
+    assert [worker.name for worker in page.context["page"].object_list] == ["never-made", "bad"]
     assert {"label": "With alerts", "url": "?"} in page.context["chips"]
     assert browser.get("/?alerts=1&q=was").context["empty"] == "no_match"
 

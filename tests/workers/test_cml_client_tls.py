@@ -261,3 +261,24 @@ def _signed(
         .not_valid_after(now - timedelta(days=1))
     )
     return builder.sign(by[1] if by else key, hashes.SHA256()), key
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "224.0.0.1"]
+)
+def test_a_name_that_leads_to_a_metadata_service_is_never_connected_to(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [(family, socket.SOCK_STREAM, 6, "", (address, 443))])
+
+    def never(*args: object) -> None:
+        raise AssertionError("something was connected to")
+
+    monkeypatch.setattr(socket.socket, "connect", never)
+    for ask in (
+        CmlClient(base_url="https://cml.example.com", credential=GOOD, tls=TlsPolicy("off")).system_information,
+        CmlClient(base_url="https://cml.example.com", credential=GOOD).system_information,
+        lambda: certificate_of("https://cml.example.com", timeout=1),
+    ):
+        with pytest.raises(CmlUnreachable, match="leads to an address that is never connected to") as caught:
+            ask()
+        assert not caught.value.retryable

@@ -95,7 +95,7 @@ def test_servers_that_hang_hold_few_threads_from_their_second_time_on(
     monkeypatch.setattr(cml_reading, "_ask", counted)
 
     look()
-    assert most == PARALLEL  # nobody knew
+    assert SUSPECTS < most <= PARALLEL  # nobody knew
     assert set(Worker.objects.filter(pk__in=[w.pk for w in hanging]).values_list("cml_timeouts", flat=True)) == {1}
 
     most = 0

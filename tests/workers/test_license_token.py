@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery import Celery
-from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -19,6 +17,7 @@ from cmlmanager.live import publisher
 from tests.conftest import signed_in
 from tests.licensing import cml_process, run_once, server, to_end, worker_on
 from tests.operating import by
+from tests.planted import database, everything_in
 from tests.redis_server import RedisServer, redis_server
 from tests.simulated_cml import SimulatedCml
 from workers import queue
@@ -30,28 +29,6 @@ __all__ = ["cml_process", "redis_server", "server"]
 pytestmark = pytest.mark.django_db
 
 PLANTED = "UExBTlRFRC10b2tlbi1ub2JvZHktbWF5LXJlYWQ%3D"
-
-
-def everything_in(redis_server: RedisServer) -> str:
-    """Every key and value of Redis, as text."""
-    client = redis_server.client()
-    readers: dict[bytes, Callable[[bytes], Any]] = {
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"stream": client.xrange,
-        b"hash": client.hgetall,
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"string": client.get,
-    }
-    return "".join(f"{key!r} {readers[client.type(key)](key)!r}" for key in client.scan_iter())
-
-
-def database() -> str:
-    import io
-
-    text = io.StringIO()
-    call_command("dumpdata", stdout=text)
-    return text.getvalue()
 
 
 @pytest.mark.parametrize("token", [PLANTED, f"expired{PLANTED}"])

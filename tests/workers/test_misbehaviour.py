@@ -23,8 +23,8 @@ from workers.services.cml_refresh import refresh_cml
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(60)]
 
-SHORT = {"CML_CONNECT_TIMEOUT": 0.5, "CML_READ_TIMEOUT": 0.6, "CML_TOTAL_TIMEOUT": 1.2}
-AT_ONCE = 1.0  # seconds within which the healthy servers are read, whatever the other one does
+SHORT = {"CML_CONNECT_TIMEOUT": 1.5, "CML_READ_TIMEOUT": 1.5, "CML_TOTAL_TIMEOUT": 2.0}
+AT_ONCE = 1.4  # seconds within which the healthy servers are read: sooner than any time-out of the other one
 
 
 @dataclass(frozen=True, kw_only=True)

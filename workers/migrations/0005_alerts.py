@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('region', models.CharField(blank=True, default='', max_length=32)),
                 ('kind', models.CharField(choices=[('machine', 'Machine'), ('checks', 'Status checks'), ('not_ready', 'CML not ready'), ('stale', 'Old knowledge'), ('license', 'Licence'), ('license_expiry', 'Licence expiry'), ('cpu', 'CPU'), ('memory', 'Memory'), ('disk', 'Disk')], max_length=16)),
                 ('severity', models.CharField(choices=[('critical', 'Critical'), ('warning', 'Warning')], max_length=8)),
+                ('worst', models.CharField(choices=[('critical', 'Critical'), ('warning', 'Warning')], max_length=8)),
                 ('sentence', models.CharField(max_length=500)),
                 ('value', models.FloatField(blank=True, null=True)),
                 ('since', models.DateTimeField()),
@@ -97,6 +98,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='alert',
             constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['critical', 'warning'])), name='alert_severity_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
+            constraint=models.CheckConstraint(condition=models.Q(('worst__in', ['critical', 'warning'])), name='alert_worst_known'),
         ),
         migrations.AddConstraint(
             model_name='alert',

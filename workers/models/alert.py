@@ -86,6 +86,7 @@ class Alert(models.Model):
     region = models.CharField(max_length=32, blank=True, default="")
     kind = models.CharField(max_length=16, choices=AlertKind)
     severity = models.CharField(max_length=8, choices=AlertSeverity)
+    worst = models.CharField(max_length=8, choices=AlertSeverity)  # severity that it has had
     sentence = models.CharField(max_length=500)
     value = models.FloatField(null=True, blank=True)
     since = models.DateTimeField()
@@ -111,6 +112,7 @@ class Alert(models.Model):
             models.UniqueConstraint(fields=["worker", "kind"], condition=Q(closed_at__isnull=True), name="alert_one_open"),
             known("kind", AlertKind),
             known("severity", AlertSeverity),
+            known("worst", AlertSeverity),
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True, close_reason="")
                 | Q(closed_at__isnull=False, close_reason__in=CloseReason.values),

@@ -61,7 +61,6 @@ def refresh_region(*, region: str, now: datetime) -> int:
         return 0
     _record_success(region, ids, now=now)
     changed, moved = _apply(region, reading, now=now)
-    evaluation.evaluate(worker_ids=ids, now=now)
     strays.keep(region=region, instances=reading.instances.values(), now=now)
     with transaction.atomic():
         events.announce_workers(changed)
@@ -69,6 +68,7 @@ def refresh_region(*, region: str, now: datetime) -> int:
         if moved:
             events.announce_counts()
             queue.refresh_cml()
+    evaluation.evaluate(worker_ids=ids, now=now)
     return len(workers)
 
 

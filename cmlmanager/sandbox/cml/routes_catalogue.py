@@ -84,13 +84,13 @@ async def lab_pools(request: Request) -> Response:
 
 
 @authorized
-async def annotations(request: Request) -> Response:
+async def drawings(request: Request) -> Response:
     """What somebody drew on the canvas: as imported, it cannot be changed."""
     return JSONResponse(lab_of(request).annotations)
 
 
 @authorized
-async def smart_annotations(request: Request) -> Response:
+async def smart_drawings(request: Request) -> Response:
     """The same of those that follow tags."""
     return JSONResponse(lab_of(request).smart_annotations)
 
@@ -210,8 +210,8 @@ routes = [
     Route("/lab_repos", nothing),
     Route("/sample/labs", nothing),
     Route("/labs/{lab_id}/resource_pools", lab_pools),
-    Route("/labs/{lab_id}/annotations", annotations),
-    Route("/labs/{lab_id}/smart_annotations", smart_annotations),
+    Route("/labs/{lab_id}/annotations", drawings),
+    Route("/labs/{lab_id}/smart_annotations", smart_drawings),
     Route("/labs/{lab_id}/connector_mappings", connector_mappings),
     Route("/system/external_connectors", external_connectors),
     Route("/diagnostics/{category}", diagnostics),

@@ -38,7 +38,7 @@ def first_state(*, instance_id: str, demo: str, admin: str) -> CmlState:
         users=[User(id=ADMIN_ID, username=admin, fullname="CML Administrator", admin=True)],
     )
     if worker:
-        state.licence = licence_for(worker.fault)
+        state.licence = licence_for(worker.fault, worker)
         state.more_computes = [str(uuid.uuid4()) for _ in range(worker.computes - 1)]
         state.telemetry_opt_in = True
         for lab in worker.labs:
@@ -83,8 +83,11 @@ def add_lab(state: CmlState, demo: DemoLab) -> Lab:
     return lab
 
 
-def licence_for(fault: str) -> Licence:
-    """The licence of a demo server with this fault: registered and in compliance, unless the fault says otherwise."""
+def licence_for(fault: str, worker: DemoWorker | None = None) -> Licence:
+    """The licence of a server with this fault: registered and in compliance, unless the fault says otherwise.
+
+    `worker` is the demo worker that it is of.
+    """
     if fault == "unlicensed":
         return Licence()
     now = datetime.now(UTC)
@@ -95,8 +98,8 @@ def licence_for(fault: str) -> Licence:
     return Licence(
         registration="COMPLETED",
         authorization="OUT_OF_COMPLIANCE" if fault == "out_of_compliance" else "IN_COMPLIANCE",
-        smart_account=SMART_ACCOUNT,
-        virtual_account=VIRTUAL_ACCOUNT,
+        smart_account=worker.smart_account if worker else SMART_ACCOUNT,
+        virtual_account=worker.virtual_account if worker else VIRTUAL_ACCOUNT,
         register_time=attempt(registered),
         renew_time=attempt(scheduled=naive(now + timedelta(days=142))),
         authorization_time=attempt(registered, scheduled=naive(now + left - timedelta(days=1))),

@@ -98,7 +98,7 @@ class SimulatedServer:
         if fault not in FAULTS:
             raise ValueError(f"fault is one of {', '.join(map(repr, FAULTS))}; not {fault!r}")
         if fault in LICENCE_FAULTS or self.fault in LICENCE_FAULTS:
-            self.state.licence = licence_for(fault)
+            self.state.licence = licence_for(fault, demo_worker(self.demo))
             self.save()
         self.fault = fault
 

@@ -17,6 +17,8 @@ from cryptography.exceptions import InvalidSignature
 from workers.clients.cml.addresses import origin
 from workers.clients.cml.errors import CmlError, CmlUnexpected, from_transport
 from workers.clients.cml.reading import text
+from workers.clients.cml.tls import REACH
+from workers.clients.reach import NotAllowed, connect
 
 _LONGEST_NAME = 500
 
@@ -46,7 +48,7 @@ def certificate_of(base_url: str, *, timeout: float) -> Certificate:
     error: CmlError
     try:
         return _read(_shown(where, until=time.monotonic() + timeout))
-    except (OSError, UnicodeError, requests.exceptions.ConnectTimeout) as caught:
+    except (OSError, UnicodeError, NotAllowed, requests.exceptions.ConnectTimeout) as caught:
         error = from_transport(caught, where=where, connect_timeout=timeout, read_timeout=timeout, total_timeout=timeout)
     except ValueError as caught:
         error = CmlUnexpected(f"{where} shows a certificate that cannot be read: check that this address is a CML server.")
@@ -73,20 +75,10 @@ def _shown(where: str, *, until: float) -> bytes:
 
 def _connection(host: str, port: int, *, until: float) -> socket.socket:
     """A connection to the first of the host's addresses that takes one; all tries together end at `until`."""
-    failed: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        raw = socket.socket(family, kind, protocol)
-        try:
-            raw.settimeout(_left(until))
-            raw.connect(address)
-        except OSError as caught:
-            raw.close()
-            failed = caught
-        else:
-            return raw
-    if isinstance(failed, TimeoutError):
-        raise requests.exceptions.ConnectTimeout(str(failed))
-    raise failed
+    try:
+        return connect(host, port, reach=REACH, timeout=lambda: _left(until))
+    except TimeoutError as caught:
+        raise requests.exceptions.ConnectTimeout(str(caught)) from caught
 
 
 def _left(until: float) -> float:

@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 import requests
 import urllib3.exceptions
 
+from workers.clients.reach import NotAllowed
+
 LONGEST_DESCRIPTION = 500
 _TELLING = 8  # so many characters of a secret in a row tell something of it
 
@@ -108,13 +110,9 @@ def from_transport(
     """The exception for a call that got no complete HTTP answer. Its type and text come from the innermost causes known."""
     causes = list(chain(error))
     detail = technical(causes)
-    for cause in causes:
-        if _is_certificate_problem(cause):
-            return CmlCertificateRefused(
-                f"The TLS certificate of {where} is not accepted: check that this is the right server, "
-                "then update the worker's TLS policy (its fingerprint or its CA).",
-                detail,
-            )
+    refused = _refused(causes, where, detail)
+    if refused:
+        return refused
     if _any(causes, (socket.gaierror, urllib3.exceptions.NameResolutionError, UnicodeError)):
         return CmlUnreachable(f"The name in {where} cannot be resolved: check the worker's address.", detail)
     if _any(causes, (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError)) and not _any(
@@ -150,6 +148,23 @@ def was_sent(error: BaseException) -> bool:
     )
     causes = list(chain(error))
     return not _any(causes, kinds) and not any(map(_is_certificate_problem, causes))
+
+
+def _refused(causes: list[BaseException], where: str, detail: str) -> CmlError | None:
+    """What we ourselves do not accept: the address, or the certificate."""
+    if _any(causes, (NotAllowed,)):
+        sentence = (
+            f"{where} leads to an address that is never connected to, such as a metadata service: correct the worker's address."
+        )
+        return CmlUnreachable(sentence, detail, retryable=False)
+    for cause in causes:
+        if _is_certificate_problem(cause):
+            return CmlCertificateRefused(
+                f"The TLS certificate of {where} is not accepted: check that this is the right server, "
+                "then update the worker's TLS policy (its fingerprint or its CA).",
+                detail,
+            )
+    return None
 
 
 def technical(causes: list[BaseException]) -> str:

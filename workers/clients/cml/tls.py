@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import re
+import socket
 import ssl
 import threading
 import time
@@ -16,6 +17,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from workers.clients import reach
+from workers.clients.reach import NotAllowed, Reach
+
+# CML servers stand in private networks, the sandbox's on this machine; a metadata service is none, whatever name leads there.
+REACH = Reach(private=True, loopback=True)
 
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("cml_deadline", default=None)
 
@@ -90,7 +98,26 @@ class _DeadlineSocket(ssl.SSLSocket):
             self.settimeout(own)
 
 
-class _UnverifiedConnection(HTTPSConnection):
+class _GuardedConnection(HTTPSConnection):
+    """A connection that looks where its name leads before it connects."""
+
+    def _new_conn(self) -> socket.socket:
+        limit = self.timeout if isinstance(self.timeout, int | float) else None
+        try:
+            return reach.connect(self._dns_host, self.port or 443, reach=REACH, timeout=lambda: limit)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "connecting took too long") from error
+        except (NotAllowed, OSError) as error:
+            raise NewConnectionError(self, "no connection") from error
+
+
+class _GuardedPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedConnection
+
+
+class _UnverifiedConnection(_GuardedConnection):
     """A connection of the policy "off", without urllib3's warning at each request.
 
     The operator chose it and the portal shows it; silencing through `warnings` would silence other libraries' requests too.
@@ -160,8 +187,8 @@ class TlsAdapter(HTTPAdapter):
         if self._policy.mode in ("pinned", "off"):
             pool_kwargs["assert_hostname"] = False
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
-        if self._policy.mode == "off":
-            self.poolmanager.pool_classes_by_scheme = {"https": _UnverifiedPool}
+        pool = _UnverifiedPool if self._policy.mode == "off" else _GuardedPool
+        self.poolmanager.pool_classes_by_scheme = {"https": pool}
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None

@@ -121,7 +121,8 @@ def _last_answers(worker: Worker, facts: Facts) -> dict[str, datetime]:
     # A CML that was asked and gave no answer is known not to answer; its own alert says so.
     silent = worker.service_state in (ServiceState.UNREACHABLE, ServiceState.REFUSED, ServiceState.STARTING)
     if worker.machine_state == MachineState.RUNNING and not (silent and _was_asked_lately(worker, facts)):
-        answers["CML"] = max(worker.cml_succeeded_at or worker.machine_state_since, worker.machine_state_since)
+        # Nobody could ask before the machine ran, or before the portal met it.
+        answers["CML"] = max(worker.machine_state_since, worker.cml_succeeded_at or worker.created_at)
     return answers
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from workers import events
-from workers.alert_choices import AlertChange, AlertKind, CloseReason
+from workers.alert_choices import AlertChange, AlertKind, AlertSeverity, CloseReason
 from workers.choices import EventKind
 from workers.models import Alert, Event, Worker
 from workers.services.alerts import story
@@ -24,16 +24,27 @@ from workers.services.alerts.verdicts import Clear, Keep, Raise, Verdict
 
 CHUNK = 200  # workers a look and a transaction: short enough not to keep other writers of SQLite waiting
 NOTABLE = 5  # percentage points after which the figure in a sentence is written anew
-_CHANGING = ("severity", "sentence", "value", "since", "changed_at", "closed_at", "close_reason", "closing")
-_LIFTED = ("acknowledged_at", "acknowledged_by", "acknowledged_name", "note")
+_ALTERED = (
+    "severity",
+    "worst",
+    "sentence",
+    "value",
+    "changed_at",
+    "acknowledged_at",
+    "acknowledged_by",
+    "acknowledged_name",
+    "note",
+)
+_CLOSED = ("closed_at", "close_reason", "closing")
 
 
 @dataclass
 class Plan:
-    """What is to be written: new alerts, altered ones, the lines of the audit, and what is to be told."""
+    """What is to be written: new alerts, altered and closed ones, the lines of the audit, and what is to be told."""
 
     opened: list[Alert] = field(default_factory=list)
     altered: list[Alert] = field(default_factory=list)
+    closed: list[Alert] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     told: list[tuple[Alert, AlertChange]] = field(default_factory=list)
 
@@ -114,6 +125,7 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
             region=worker.region,
             kind=kind,
             severity=found.severity,
+            worst=found.severity,
             sentence=found.sentence[:500],
             value=found.value,
             since=min(found.since, now),
@@ -129,6 +141,8 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
         return  # another figure or another reason is no news
     alert.changed_at = now
     worse = found.severity.is_worse_than(before)
+    if found.severity.is_worse_than(AlertSeverity(alert.worst)):
+        alert.worst = found.severity
     lifted = worse and alert.is_acknowledged
     if lifted:
         alert.acknowledged_at, alert.acknowledged_by, alert.acknowledged_name, alert.note = None, None, "", ""
@@ -141,7 +155,7 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
 
 def _close(alert: Alert, found: Clear, plan: Plan, *, now: datetime) -> None:
     alert.closed_at, alert.close_reason, alert.closing = now, found.reason, found.sentence[:500]
-    plan.altered.append(alert)
+    plan.closed.append(alert)
     plan.events.append(
         story.event_of(
             alert, EventKind.ALERT_CLOSED, before=alert.level.label, after=found.reason.label, detail=alert.closing, now=now
@@ -151,7 +165,7 @@ def _close(alert: Alert, found: Clear, plan: Plan, *, now: datetime) -> None:
 
 
 def _write(plan: Plan, *, now: datetime) -> None:
-    if not (plan.opened or plan.altered):
+    if not (plan.opened or plan.altered or plan.closed):
         return
     # Somebody else may have opened one since: the constraint drops ours, and then it is theirs to tell.
     Alert.objects.bulk_create(plan.opened, ignore_conflicts=True)
@@ -162,10 +176,13 @@ def _write(plan: Plan, *, now: datetime) -> None:
                 story.event_of(alert, EventKind.ALERT_OPENED, after=alert.level.label, detail=alert.sentence, now=now)
             )
             plan.told.append((alert, AlertChange.OPENED))
-    Alert.objects.bulk_update(plan.altered, [*_CHANGING, *_LIFTED])
+    Alert.objects.bulk_update(plan.altered, _ALTERED)
+    Alert.objects.bulk_update(plan.closed, _CLOSED)
     Event.objects.bulk_create(plan.events)
     tell_all(plan.told, now=now)
-    events.announce_alerts(worker_ids={alert.worker_id for alert in plan.altered if alert.worker_id})
+    told = {alert.pk for alert, _ in plan.told}
+    # Another figure in a sentence is nothing to tell of, but open pages show it.
+    events.announce_workers(alert.worker_id for alert in plan.altered if alert.worker_id and alert.pk not in told)
 
 
 def _close_orphans(*, now: datetime) -> None:

@@ -20,9 +20,16 @@ from workers.services.alerts.usage import Reading, looks_back
 FIGURES = ("cpu", "memory", "disk")
 PERIOD = timedelta(minutes=5)  # CloudWatch's: a datapoint is dated by its beginning
 READY_WORDS = (ServiceState.READY.label, ServiceState.DEGRADED.label)
-# Large, and nothing that a condition asks for.
-_NOT_NEEDED = ("tags", "tag_text", "health", "computes", "ami_description", "tls_ca", "cml_password_encrypted")
+# What the conditions ask of a worker; the expiries come with the licence pages.
+_NEEDED = (
+    *("name", "instance_id", "region", "created_at", "machine_state", "machine_state_since", "machine_state_reason"),
+    *("system_check", "instance_check", "service_state", "service_reasons", "license_state"),
+    *("aws_checked_at", "aws_succeeded_at", "aws_due_at", "cml_checked_at", "cml_succeeded_at", "cml_due_at"),
+)
+_EXPIRIES = ("license_expires_at", "authorization_expires_at")
+MOST_NAMED = 500  # workers in one statement
 
+Alerts = dict[tuple[uuid.UUID, str], Alert]  # by worker and kind
 Readings = dict[tuple[uuid.UUID, str, str], list[Reading]]  # by worker, source and figure; oldest first
 
 
@@ -33,7 +40,7 @@ class Facts:
 
     now: datetime
     book: Book
-    alerts: dict[tuple[uuid.UUID, str], Alert]
+    alerts: Alerts
     samples: Readings
     left_ready: dict[uuid.UUID, datetime]
     last_reads: dict[str, datetime | None]
@@ -53,47 +60,70 @@ class Facts:
         return [reading for reading in readings if reading.at >= worker.machine_state_since]
 
     def is_about_to_be_read(self, worker: Worker, source: str) -> bool:
-        """Whether the portal itself was away: this worker is overdue, and so is everybody else. Then its next look will tell."""
+        """Whether its next look will tell: it is the next to be read, as everything is after a start of the portal; or it is overdue and
+        so is everybody else, because the portal itself was away."""
         due_at, interval = (
             (worker.aws_due_at, settings.STATE_INTERVAL) if source == "EC2" else (worker.cml_due_at, settings.CML_INTERVAL)
         )
+        if due_at is None:
+            return True
         last = self.last_reads[source]
-        return (due_at is None or due_at <= self.now) and (last is None or self.now - last > stale_after(interval))
+        return due_at <= self.now and (last is None or self.now - last > stale_after(interval))
 
 
 def workers_to_judge(worker_ids: Sequence[uuid.UUID] | None) -> list[Worker]:
     """These workers, or all; without those that are gone and have nothing open. One query."""
     has_open = Exists(Alert.objects.open().filter(worker=OuterRef("pk")))
-    workers = Worker.objects.filter(~Q(machine_state=MachineState.TERMINATED) | has_open).defer(*_NOT_NEEDED)
+    known = {column.name for column in Worker._meta.get_fields()}
+    needed = [*_NEEDED, *(name for name in _EXPIRIES if name in known)]
+    workers = Worker.objects.filter(~Q(machine_state=MachineState.TERMINATED) | has_open).only(*needed)
     return list(workers if worker_ids is None else workers.filter(pk__in=worker_ids))
 
 
 def facts_of(workers: Sequence[Worker], *, now: datetime, all_workers: bool) -> Facts:
     """The facts of these workers. `all_workers`: they are the whole fleet, so that nothing needs to be asked by id."""
     ids = [worker.pk for worker in workers]
-    alerts = Alert.objects.open().filter(worker__isnull=False)
+    open_alerts = Alert.objects.open().filter(worker__isnull=False)
     if not all_workers:
-        alerts = alerts.filter(worker__in=ids)
+        open_alerts = open_alerts.filter(worker__in=ids)
+    alerts = {(alert.worker_id, alert.kind): alert for alert in open_alerts if alert.worker_id}
     thresholds = book(now=now, worker_ids=None if all_workers else ids)
     return Facts(
         now=now,
         book=thresholds,
-        alerts={(alert.worker_id, alert.kind): alert for alert in alerts if alert.worker_id},
-        samples=_samples(ids, thresholds, now=now, all_workers=all_workers),
+        alerts=alerts,
+        samples=_samples(workers, alerts, thresholds, now=now, all_workers=all_workers),
         left_ready=_left_ready(workers),
         last_reads=_last_reads(),
     )
 
 
-def _samples(ids: list[uuid.UUID], thresholds: Book, *, now: datetime, all_workers: bool) -> Readings:
-    start = now - looks_back(thresholds.longest_hold) - stale_after(max(settings.CML_INTERVAL, settings.METRICS_INTERVAL))
-    samples = Sample.objects.filter(at__gte=start) if all_workers else Sample.objects.filter(worker__in=ids, at__gte=start)
+def _samples(workers: Sequence[Worker], alerts: Alerts, thresholds: Book, *, now: datetime, all_workers: bool) -> Readings:
+    """The measurements of those whose usage may matter: over somebody's line just now, or with an alert on it. Two queries."""
+    ids = [worker.pk for worker in workers]
+    recent = now - _fresh_at_most()
+    whose = Q() if all_workers else Q(worker__in=ids)
+    over = Q()
+    for name in FIGURES:
+        over |= Q(**{f"{name}__gte": thresholds.lowest(AlertKind(name))})
+    hot = set(Sample.objects.filter(whose, over, at__gte=recent).order_by().values_list("worker_id", flat=True).distinct())
+    hot |= {worker_id for worker_id, kind in alerts if kind in FIGURES}
+    if not hot:
+        return {}
+    # When it is most of the fleet, reading all is cheaper than naming them.
+    few = Q(worker__in=hot) if len(hot) <= MOST_NAMED else whose
+    samples = Sample.objects.filter(few, at__gte=recent - looks_back(thresholds.longest_hold)).order_by("at", "id")
     found: Readings = defaultdict(list)
-    for worker_id, source, at, *values in samples.order_by("at", "id").values_list("worker_id", "source", "at", *FIGURES):
+    for worker_id, source, at, *values in samples.values_list("worker_id", "source", "at", *FIGURES):
         for name, value in zip(FIGURES, values, strict=True):
             if value is not None:
                 found[worker_id, source, name].append(Reading(at, value))
     return dict(found)
+
+
+def _fresh_at_most() -> timedelta:
+    """The age beyond which a measurement of neither source is fresh."""
+    return stale_after(max(settings.CML_INTERVAL, settings.METRICS_INTERVAL)) + PERIOD
 
 
 def _left_ready(workers: Sequence[Worker]) -> dict[uuid.UUID, datetime]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from workers import events
 from workers.alert_choices import AlertChange
 from workers.models import Alert
-from workers.notification_choices import NoticeType
 from workers.services import notifications
 from workers.services.notifications import Notice
 
@@ -27,25 +26,15 @@ def tell_all(told: Iterable[tuple[Alert, AlertChange]], *, now: datetime) -> Non
     events.announce_alerts(worker_ids=[alert.worker_id for alert, _ in told if alert.worker_id])
 
 
-_TYPES = {
-    AlertChange.OPENED: NoticeType.ALERT_OPENED,
-    AlertChange.WORSENED: NoticeType.ALERT_CHANGED,
-    AlertChange.EASED: NoticeType.ALERT_CHANGED,
-    AlertChange.CLOSED: NoticeType.ALERT_CLOSED,
-    AlertChange.ACKNOWLEDGED: NoticeType.ALERT_ACKNOWLEDGED,
-    AlertChange.UNACKNOWLEDGED: NoticeType.ALERT_CHANGED,
-}
-
-
 def _notice(alert: Alert, change: AlertChange, *, now: datetime) -> Notice:
-    """The change for the world outside. What closes is told with the severity that it had."""
+    """The change for the world outside. What eases or closes is told with the worst severity that it had: to all who heard of that."""
     closed = change == AlertChange.CLOSED
     sentence = alert.closing if closed else alert.sentence
     if change == AlertChange.ACKNOWLEDGED and alert.note:
         sentence = f"{sentence} {alert.acknowledged_name}: {alert.note}"
     return Notice(
-        type=_TYPES[change].value,
-        severity=alert.severity,
+        type=f"alert.{change.value}",
+        severity=alert.worst if change in (AlertChange.EASED, AlertChange.CLOSED) else alert.severity,
         title=f"{alert.worker_name}: {alert.get_kind_display()}, {change.label[0].lower()}{change.label[1:]}",
         sentence=sentence,
         worker_id=alert.worker_id,
@@ -55,6 +44,7 @@ def _notice(alert: Alert, change: AlertChange, *, now: datetime) -> Notice:
             "alert_id": str(alert.pk),
             "change": change.value,
             "kind": alert.kind,
+            "severity": alert.severity,
             "region": alert.region,
             "value": alert.value,
             "since": alert.since.isoformat(),

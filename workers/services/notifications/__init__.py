@@ -1,4 +1,4 @@
-"""Notices to people and programs outside the portal: `post` writes to the outbox, `sending` empties it."""
+"""Notices to people and programs outside the portal: `post` and `post_all` write to the outbox, `sending` empties it."""
 
 from workers.services.notifications.notice import Notice
 from workers.services.notifications.outbox import post, post_all

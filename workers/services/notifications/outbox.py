@@ -22,27 +22,24 @@ def post(notice: Notice, *, now: datetime) -> int:
 
 
 def post_all(notices: Sequence[Notice], *, now: datetime) -> int:
-    """The same for many, with the targets and the workers read once; returns how many rows were written."""
+    """The same for many at once, in few statements; returns how many rows were written."""
     targets = list(NotificationTarget.objects.filter(enabled=True))
     if not targets or not notices:
         return 0
-    places = _whereabouts(notices, targets)
+    workers = _workers_of(notices, targets)
     rows: list[Delivery] = []
     for notice in notices:
         payload = notice.payload()
-        region, tags = places.get(notice.worker_id, (str(notice.data.get("region", "")), {}))
+        worker = workers.get(notice.worker_id)
+        # Of a notice without worker, the region that it names.
+        region, tags = (worker.region, worker.tags) if worker else (str(notice.data.get("region", "")), {})
         facts: dict[str, Any] = {"type_": payload["type"], "severity": payload["severity"], "region": region, "tags": tags}
-        rows += _rows(payload, (target for target in targets if target.takes(**facts)), now=now)
-    Delivery.objects.bulk_create(rows, batch_size=500)
-    return len(rows)
+        rows += rows_of(payload, [target for target in targets if target.takes(**facts)], now=now)
+    return len(Delivery.objects.bulk_create(rows, batch_size=500))
 
 
-def write(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now: datetime) -> list[Delivery]:
-    """The rows of one event, which has the same id everywhere."""
-    return Delivery.objects.bulk_create(_rows(payload, targets, now=now))
-
-
-def _rows(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now: datetime) -> list[Delivery]:
+def rows_of(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now: datetime) -> list[Delivery]:
+    """The unsaved rows of one event, which has the same id everywhere."""
     event_id = uuid.uuid4()
     return [
         Delivery(
@@ -60,11 +57,9 @@ def _rows(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now
     ]
 
 
-def _whereabouts(
-    notices: Iterable[Notice], targets: list[NotificationTarget]
-) -> dict[uuid.UUID | None, tuple[str, dict[str, Any]]]:
-    """Worker id → region and tags of the notices' workers, read only when a target asks for them."""
-    if not any(target.regions or target.tag for target in targets):
+def _workers_of(notices: Sequence[Notice], targets: Iterable[NotificationTarget]) -> dict[uuid.UUID | None, Worker]:
+    """Workers by id, with region and tags, read only when a target asks for these."""
+    ids = {notice.worker_id for notice in notices if notice.worker_id}
+    if not ids or not any(target.regions or target.tag for target in targets):
         return {}
-    workers = Worker.objects.filter(pk__in={notice.worker_id for notice in notices if notice.worker_id})
-    return {worker.pk: (worker.region, worker.tags) for worker in workers.only("region", "tags")}
+    return {worker.pk: worker for worker in Worker.objects.filter(pk__in=ids).only("region", "tags")}

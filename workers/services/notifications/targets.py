@@ -185,10 +185,11 @@ def test(*, target: NotificationTarget, by: Asker, now: datetime) -> Delivery:
         data={"asked_by": by.actor.name},
     ).payload()
     with transaction.atomic():
-        [delivery] = outbox.write(payload, [target], now=now)
+        [delivery] = outbox.rows_of(payload, [target], now=now)
+        delivery.save()
         # A person waits for it: a pause after failures does not hold it back.
         NotificationTarget.objects.filter(pk=target.pk).update(paused_until=None)
-        _note(by, now, after=f"“{target.name}”: test sent")
+        _note(by, now, after=f"“{target.name}”: test asked for")
         events.announce_notifications()
     return delivery
 
