@@ -22,7 +22,7 @@ MOST_VALUES = 20  # of one facet in an address
 # key → (heading, field, numeric: from the highest down at first). Order of the columns on the page.
 COLUMNS = (
     ("title", "Lab", "title", False),
-    ("state", "State", "shown_as", False),
+    ("state", "State", "rank", False),
     ("worker", "Worker", "worker_name", False),
     ("owner", "Owner", "owner_username", False),
     ("nodes", "Nodes", "nodes_running", True),

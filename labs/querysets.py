@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Case, CharField, Count, Q, Value, When
+from django.db.models import Case, CharField, Count, IntegerField, Q, Value, When
 
 from labs.choices import OF_STATE, Standing
 from workers.choices import MachineState
@@ -42,8 +42,9 @@ class LabQuerySet(models.QuerySet[Any]):
         return self if include_gone else self.exclude(IS_GONE)
 
     def with_standing(self) -> LabQuerySet:
-        """With `shown_as`, the value of Standing that the row shows."""
-        return self.alias(shown_as=STANDING)
+        """With `shown_as`, the value of Standing that the row shows, and `rank`, its place in the order of Standing."""
+        ranks = [When(shown_as=standing.value, then=Value(place)) for place, standing in enumerate(Standing)]
+        return self.alias(shown_as=STANDING).alias(rank=Case(*ranks, output_field=IntegerField()))
 
     def matching(self, text: str) -> LabQuerySet:
         """Those whose title, owner, description, node definitions or worker's name contain every word of `text`, in any case."""

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='LabsCheck',
             fields=[
-                ('worker', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='labs_check', serialize=False, to='workers.worker')),
+                ('worker', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='workers.worker')),
                 ('failing_since', models.DateTimeField()),
                 ('error', models.CharField(max_length=500)),
             ],
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('last_seen_at', models.DateTimeField()),
                 ('gone_at', models.DateTimeField(blank=True, null=True)),
                 ('digest', models.CharField(blank=True, default='', editable=False, max_length=64)),
-                ('worker', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='labs', to='workers.worker')),
+                ('worker', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='workers.worker')),
             ],
             options={
                 'permissions': [('operate_lab', 'Can start, stop, wipe, import, download, back up and restore')],

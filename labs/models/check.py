@@ -13,7 +13,7 @@ class LabsCheck(models.Model):
     When they were last read is on the worker: labs_succeeded_at.
     """
 
-    worker = models.OneToOneField(Worker, primary_key=True, on_delete=models.CASCADE, related_name="labs_check")
+    worker = models.OneToOneField(Worker, primary_key=True, on_delete=models.CASCADE, related_name="+")
     failing_since = models.DateTimeField()
     error = models.CharField(max_length=500)  # the sentence for the operator
 

@@ -24,7 +24,7 @@ class Lab(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    worker = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="labs")
+    worker = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     worker_name = models.CharField(max_length=255, blank=True, default="")  # outlives the row
     cml_id = models.CharField(max_length=64)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from labs import events
@@ -63,7 +63,7 @@ def refresh_labs(*, now: datetime, only: Iterable[uuid.UUID] | None = None) -> l
     try:
         futures = {pool.submit(read, worker, this.digests.get(worker.pk, {}).keys()): worker for worker in workers}
         for future in as_completed(futures):
-            outcomes.append(_keep(this, futures[future], future.result()))
+            outcomes.append(_kept(this, futures[future], future.result()))
             if time.monotonic() - this.flushed > FLUSH:
                 _flush(this)
     finally:
@@ -80,6 +80,17 @@ def _begin(workers: list[Worker], until: datetime) -> _Round:
         digests.setdefault(worker_id, {})[cml_id] = (digest, name)
     failing = set(LabsCheck.objects.filter(worker__in=workers).values_list("worker_id", flat=True))
     return _Round(claimed_until=until, digests=digests, failing=failing)
+
+
+def _kept(this: _Round, worker: Worker, reading: Reading) -> Outcome:
+    try:
+        return _keep(this, worker, reading)
+    except (LookupError, TypeError, ValueError, AttributeError, DatabaseError):
+        # A defect of ours, or a row that cannot be written, must not keep the rest of the fleet from being read, now and each time.
+        logger.exception("What CML says of the labs of %s could not be kept", worker)
+        return Outcome(
+            worker=worker, was_read=False, problem="The portal could not store what this CML says; the log has the details."
+        )
 
 
 def _keep(this: _Round, worker: Worker, reading: Reading) -> Outcome:

@@ -33,6 +33,7 @@ def take(browser: Browser, sandbox: Sandbox, scheme: str, size: str) -> None:
     page.locator("#live-badge[data-state=connected]").wait_for(timeout=30_000)
     page.screenshot(path=FOLDER / f"worker-{scheme}-{size}.png", full_page=True)
     page.goto(f"{sandbox.url}/labs/?state=running")
+    page.locator("[data-row-link]").nth(20).wait_for(timeout=60_000)
     page.locator("#live-badge[data-state=connected]").wait_for(timeout=30_000)
     page.screenshot(path=FOLDER / f"labs-{scheme}-{size}.png")
     page.goto(f"{sandbox.url}/labs/?q={LAB}")

@@ -128,6 +128,10 @@ def fleet() -> dict[str, Lab]:
         ("?sort=-title", ["stopped", "running", "other", "defined", "away"]),
         ("?sort=worker", ["other", "running", "defined", "stopped", "away"]),
         ("?sort=-nodes", ["away", "running", "defined", "other", "stopped"]),
+        ("?sort=state", ["running", "stopped", "defined", "other", "away"]),
+        ("?sort=-state&gone=1", ["dead", "gone", "orphan", "away", "other", "defined", "stopped", "running"]),
+        ("?sort=owner", ["defined", "running", "stopped", "away", "other"]),
+        ("?sort=age", ["away", "defined", "other", "running", "stopped"]),
         ("?q=%00run", ["running"]),
     ],
 )

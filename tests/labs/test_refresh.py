@@ -313,3 +313,27 @@ def test_a_server_that_hangs_delays_no_other(servers: SimulatedFleet, monkeypatc
     assert finished[well.name] < 1.5 < 2 <= finished[hanging.name]
     assert "took too long" in LabsCheck.objects.get(worker=hanging).error
     assert not Lab.objects.filter(worker=hanging).exists()
+
+
+def test_a_defect_of_ours_stops_one_worker_and_not_the_fleet(
+    servers: SimulatedFleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, well = worker_of(servers[0], name="broken"), worker_of(servers[0], name="well")
+    from labs.services import applying
+
+    honest = applying._new
+
+    def new(worker: Worker, *args: object, **kwargs: object) -> Lab:
+        if worker.pk == broken.pk:
+            raise KeyError("nobody foresaw this")
+        return honest(worker, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(applying, "_new", new)
+
+    outcomes = {outcome.worker.name: outcome for outcome in refresh_labs(now=timezone.now())}
+
+    assert outcomes["well"].was_read
+    assert Lab.objects.filter(worker=well).exists()
+    assert "the log has the details" in outcomes["broken"].problem
+    assert not Lab.objects.filter(worker=broken).exists()
+    assert [record.message for record in caplog.records] == ["What CML says of the labs of broken could not be kept"]
