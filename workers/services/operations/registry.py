@@ -15,6 +15,7 @@ from workers.choices import OperationKind
 
 if TYPE_CHECKING:
     from workers.models import Operation, Worker
+    from workers.services.operations.asking import Asker
     from workers.services.operations.rules import Ruling
     from workers.services.operations.steps import Handler, Stopped
 
@@ -28,6 +29,7 @@ class Kind:
     `permission` is who may ask for it (app_label.codename). `ruling` is what the worker and the subject, by its id, allow; in `ask` it is called
     with the worker's row locked. `succeeded` gives the sentence of a success, from the operation and how long it took.
     `in_the_way` are the slots, beside the operation's own, in which nothing may go on when it is asked for; `overtakes` the kinds that it ends.
+    `noun` is what one of its subjects is called; `retry` asks again for what failed of a batch, and returns the new batch.
     `ended` is called in the transaction in which one ends, however it does; `failed` says why, None after a success. `announce` tells the pages.
     """
 
@@ -39,6 +41,8 @@ class Kind:
     overtakes: frozenset[OperationKind] = frozenset()
     ended: Callable[[Operation, Stopped | None, datetime], None] | None = None
     announce: Callable[[Operation], None] | None = None
+    noun: str = "worker"
+    retry: Callable[[list[Operation], Asker, datetime], uuid.UUID] | None = None
 
 
 _KINDS: dict[OperationKind, Kind] = {}
