@@ -60,7 +60,7 @@ def test_import_start_stop_wipe_delete(open_as: Callable[..., Page], sandbox: Sa
     rows.goto(f"{sandbox.url}/labs/?q=Browser")
     expect(rows.locator("#live-badge")).to_have_attribute("data-state", "connected", timeout=20_000)
     row = rows.locator("#labs-table tbody tr")
-    expect(row.locator(".start")).to_be_visible()
+    expect(row.locator(".lab-start")).to_be_visible()
     row.locator("[data-select]").check()
 
     page.locator("#action-start button").click()
@@ -71,7 +71,7 @@ def test_import_start_stop_wipe_delete(open_as: Callable[..., Page], sandbox: Sa
     expect(page.locator("#action-start")).to_have_attribute("aria-disabled", "true", timeout=SLOW)
     expect(row.locator("[data-part=state]")).to_have_text("Running", timeout=SLOW)
     expect(row.locator("[data-part=nodes]")).to_have_text("3 / 3", timeout=SLOW)
-    expect(row.locator(".stop")).to_be_visible()
+    expect(row.locator(".lab-stop")).to_be_visible()
     expect(row.locator("[data-select]")).to_be_checked()
     is_accessible(rows)
     rows.close()
@@ -113,7 +113,7 @@ def test_a_lab_is_stopped_from_the_list_without_script(open_as: Callable[..., Pa
     row = page.locator("#labs-table tbody tr").first
     title = row.locator("[data-row-link]").inner_text()
 
-    row.locator(".stop").click()
+    row.locator(".lab-stop").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Stop 1 lab?")
     page.get_by_role("button", name="Stop 1 lab").click()
 
