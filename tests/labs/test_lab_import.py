@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -17,6 +18,7 @@ from tests.operating import K
 from tests.simulated_cml import SimulatedCml, client_of
 from workers.models import Event, Operation, Worker
 from workers.services.operations.asking import UnableToAsk
+from workers.services.operations.steps import Task
 
 __all__ = ["cml_process", "server"]
 pytestmark = pytest.mark.django_db
@@ -71,6 +73,34 @@ def test_a_kill_after_cml_made_it_does_not_make_it_twice(server: SimulatedCml, a
     assert step(operation, "import")["detail"] == "CML had made it already."
     assert titles(server) == ["CCNA: VLANs"]
     assert Lab.objects.get().cml_id == made.lab_id
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+def test_a_process_that_dies_between_cmls_answer_and_its_own_note_leaves_one_lab(
+    server: SimulatedCml, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = ask_import(worker_on(server), yaml_of(), ada)
+    remember = Task.remember
+
+    def die(task: Task, **facts: Any) -> bool:
+        if "cml_id" in facts:
+            raise Killed
+        return remember(task, **facts)
+
+    monkeypatch.setattr(Task, "remember", die)
+    with pytest.raises(Killed):
+        run_once(operation)
+    monkeypatch.undo()
+    assert titles(server) == [f"CCNA: VLANs {importing.mark_of(operation)}"]
+    operation.refresh_from_db()
+    assert (operation.state, "cml_id" in operation.result) == ("running", False)
+
+    Operation.objects.update(lease_until=timezone.now())  # nobody renews it
+    assert to_end(operation).state == "succeeded"
+    assert titles(server) == ["CCNA: VLANs"]
 
 
 def test_a_kill_before_cml_got_it_sends_it_again_but_not_before_cml_had_its_time(server: SimulatedCml, ada: User) -> None:

@@ -23,6 +23,14 @@ def test_a_node_that_takes_its_definitions_newest_image_needs_none() -> None:
         assert yaml_checks.read(yaml_of(image_definition=nothing)).image_definitions == ()
 
 
+def test_control_characters_in_quotes_come_to_no_database() -> None:
+    facts = yaml_checks.read(yaml_of().replace("'CCNA: VLANs'", r'"a\0b\n\u202e c\e"'))
+
+    assert facts.title == "a b c"
+    with pytest.raises(yaml_checks.UnusableYaml, match="node_definition is no name"):
+        yaml_checks.read(yaml_of(node_definition=r'"ios\0v"'))
+
+
 def test_json_is_yaml() -> None:
     text = '{"lab": {"version": "0.1.0", "title": "j"}, "nodes": [{"node_definition": "iosv"}], "links": []}'
 
