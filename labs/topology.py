@@ -19,6 +19,7 @@ LABEL_DROP = 31  # from a node's middle to the base line of its label
 CHARACTER = 6.6  # mean width of the label's font at 12 px
 WIDEST_LABEL = 160
 MARGIN = 14
+DETOUR = 28  # how far the middle of a link goes around a node that is in its way
 LARGEST = 3_600  # of either side: labs with far outliers are squeezed
 MOST_NODES = 300  # beyond that a picture shows nothing
 TALLER = 1.8  # how much further apart rows may be drawn than columns
@@ -218,10 +219,10 @@ def _lines(spots: list[Spot], links: Sequence[dict[str, Any]]) -> list[Line]:
         if one is None or other is None or one is other:
             continue
         pair = tuple(sorted((link["node_a"], link["node_b"])))
-        bend = _bend(drawn[pair])
-        drawn[pair] += 1
         if pair[0] != link["node_a"]:
             one, other = other, one
+        bend = _bend(drawn[pair]) or _around(one, other, spots)
+        drawn[pair] += 1
         state = NodeState.read(link["state"])
         lines.append(Line(_path(one, other, bend), f"{one.name} – {other.name}", state == NodeState.STARTED))
     return lines
@@ -232,11 +233,26 @@ def _bend(index: int) -> int:
     return (index + 1) // 2 * 14 * (1 if index % 2 else -1)
 
 
+def _around(one: Spot, other: Spot, spots: Iterable[Spot]) -> int:
+    """How far a link is bent that would run through a third node: upwards, or to the left, where no labels are."""
+    dx, dy = other.x - one.x, other.y - one.y
+    square = dx * dx + dy * dy
+    for third in spots:
+        if third is one or third is other or not square:
+            continue
+        along = ((third.x - one.x) * dx + (third.y - one.y) * dy) / square
+        off = abs((third.x - one.x) * dy - (third.y - one.y) * dx) / square**0.5
+        if 0 < along < 1 and off < NODE / 2:
+            return -DETOUR if dx > 0 or (dx == 0 and dy < 0) else DETOUR
+    return 0
+
+
 def _path(one: Spot, other: Spot, bend: int) -> str:
     start, end = f"M{one.x:g} {one.y:g}", f"{other.x:g} {other.y:g}"
     if not bend:
         return f"{start}L{end}"
     dx, dy = other.x - one.x, other.y - one.y
     length = (dx * dx + dy * dy) ** 0.5 or 1.0
+    # Half of the way to the control point is where the middle of the curve comes to be.
     x, y = (one.x + other.x) / 2 - dy / length * bend * 2, (one.y + other.y) / 2 + dx / length * bend * 2
     return f"{start}Q{x:.1f} {y:.1f} {end}"

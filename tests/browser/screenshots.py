@@ -14,6 +14,7 @@ from tests.sandbox_process import Sandbox, running_sandbox
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 WORKER = "ccie-bootcamp-a"
+LAB = "Deploy ccie-bootcamp-a"  # 34 nodes, all of them running
 
 
 def take(browser: Browser, sandbox: Sandbox, scheme: str, size: str) -> None:
@@ -31,6 +32,13 @@ def take(browser: Browser, sandbox: Sandbox, scheme: str, size: str) -> None:
     page.locator("#fleet tbody a", has_text=WORKER).first.click()
     page.locator("#live-badge[data-state=connected]").wait_for(timeout=30_000)
     page.screenshot(path=FOLDER / f"worker-{scheme}-{size}.png", full_page=True)
+    page.goto(f"{sandbox.url}/labs/?state=running")
+    page.locator("#live-badge[data-state=connected]").wait_for(timeout=30_000)
+    page.screenshot(path=FOLDER / f"labs-{scheme}-{size}.png")
+    page.goto(f"{sandbox.url}/labs/?q={LAB}")
+    page.locator("[data-row-link]").first.click()
+    page.locator("#live-badge[data-state=connected]").wait_for(timeout=30_000)
+    page.screenshot(path=FOLDER / f"lab-{scheme}-{size}.png")
     context.close()
 
 

@@ -46,7 +46,9 @@ def demo(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A topology of the sandbox."""
     nodes, links = demo_topology(count, seed=f"seed {count}")
     fields = ("id", "label", "x", "y", "node_definition", "image_definition", "state", "cpus", "ram")
-    return [{name: getattr(one, name) for name in fields} for one in nodes], [vars(one) for one in links]
+    return [{name: getattr(one, name) for name in fields} for one in nodes], [
+        {"id": one.id, "node_a": one.node_a, "node_b": one.node_b, "state": "STARTED"} for one in links
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 38, 60])
@@ -168,3 +170,19 @@ def test_too_many_nodes_are_said_and_many_are_quick() -> None:
 )
 def test_a_definition_is_drawn_as_what_it_is(definition: str, kind: str) -> None:
     assert kind_of(definition) == kind
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_a_link_goes_around_a_node_that_is_in_its_way(axis: str) -> None:
+    other_axis = {"x": "y", "y": "x"}[axis]
+    nodes = [node(n, **{axis: n * 100, other_axis: 0}) for n in range(3)]
+
+    near, far = drawn(nodes, [link(nodes[0], nodes[1]), link(nodes[2], nodes[0])]).lines
+
+    assert "L" in near.path
+    assert "Q" in far.path
+    control = [float(number) for number in far.path.split("Q")[1].split(" ")[:2]]
+    middle = drawn(nodes).spots[1]
+    # Upwards or to the left, by half of the way to the control point, and clear of the node's square.
+    offset = getattr(middle, other_axis) - control[{"x": 1, "y": 0}[axis]]
+    assert offset / 2 > NODE / 2

@@ -12,10 +12,10 @@ from accounts.models import User
 from tests.makers import make_worker
 from tests.workers.alerting import alerts_of, healthy, judged, measured
 from workers import events
-from workers.alert_choices import AlertChange, AlertSeverity
-from workers.models import Alert, Event, Sample, Worker
+from workers.alert_choices import AlertSeverity
+from workers.models import Alert, Delivery, Event, NotificationTarget, Sample, Worker
 from workers.services import records
-from workers.services.alerts import acknowledging, evaluation, telling
+from workers.services.alerts import acknowledging, evaluation
 from workers.services.alerts.acknowledging import Seen
 from workers.services.operations.asking import Asker
 from workers.services.record import Actor
@@ -72,8 +72,7 @@ def test_the_database_allows_one_open_alert_of_a_kind(now: datetime) -> None:
 
 def test_of_two_evaluations_at_once_one_opens_and_tells(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = healthy(now, license_state="expired")
-    told: list[AlertChange] = []
-    monkeypatch.setattr(telling, "_notify", lambda alert, change, now: told.append(change))
+    NotificationTarget.objects.create(name="Operators", kind="email", recipients=["ops@example.com"], created_at=now)
     honest = evaluation._write
 
     def write(plan: evaluation.Plan, *, now: datetime) -> None:
@@ -86,7 +85,7 @@ def test_of_two_evaluations_at_once_one_opens_and_tells(now: datetime, monkeypat
     evaluation.evaluate(worker_ids=[worker.pk], now=now)
 
     assert Alert.objects.count() == 1
-    assert told == [AlertChange.OPENED]
+    assert [delivery.type for delivery in Delivery.objects.all()] == ["alert.opened"]
     assert Event.objects.filter(kind="alert.opened").count() == 1
 
 

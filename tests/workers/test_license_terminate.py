@@ -217,19 +217,25 @@ def test_one_that_is_lost_is_in_doubt_until_it_is_back(server: SimulatedCml, ec2
     assert Event.objects.get(worker=worker, kind="worker.seat", after="Cleared up").actor_kind == "cml"
 
 
-def test_a_later_204_of_the_same_worker_clears_its_doubt_up(server: SimulatedCml, ec2: FakeEc2, ada: User) -> None:
+@pytest.mark.parametrize(
+    ("status", "note"),
+    [("COMPLETED", "Its CML is registered: the seat is in use."), ("EXPIRED", "CML gave the seat back (204).")],
+)
+def test_what_the_same_worker_proves_later_clears_its_doubt_up(
+    status: str, note: str, server: SimulatedCml, ec2: FakeEc2, ada: User
+) -> None:
     worker = on_ec2(ec2, registered(server))
     server.change(licensing={"deregistration": "202"})
     first = asking.ask(kind=K.DEREGISTER, worker=worker, by=by(ada), now=timezone.now())
     assert run_once(first).state == "succeeded"
     client_of(server).register_license(token="again")
-    server.change(licensing={"deregistration": ""})
+    server.change(licensing={"deregistration": "", "registration_status": status})
 
     second = asking.ask(kind=K.DEREGISTER, worker=worker, by=by(ada), now=timezone.now())
 
     assert run_once(second).state == "succeeded"
     seat = DoubtfulSeat.objects.get()
-    assert seat.note == "CML gave the seat back (204)."
+    assert (seat.is_open, seat.note, seat.resolved_by_name) == (False, note, "")
 
 
 # ── The form ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,9 @@ from datetime import datetime
 from workers import events
 from workers.alert_choices import AlertChange
 from workers.models import Alert
+from workers.notification_choices import NoticeType
+from workers.services import notifications
+from workers.services.notifications import Notice
 
 
 def tell(alert: Alert, change: AlertChange, *, now: datetime) -> None:
@@ -20,13 +23,42 @@ def tell_all(told: Iterable[tuple[Alert, AlertChange]], *, now: datetime) -> Non
     told = list(told)
     if not told:
         return
-    workers = []
-    for alert, change in told:
-        _notify(alert, change, now=now)
-        if alert.worker_id:
-            workers.append(alert.worker_id)
-    events.announce_alerts(worker_ids=workers)
+    notifications.post_all([_notice(alert, change, now=now) for alert, change in told], now=now)
+    events.announce_alerts(worker_ids=[alert.worker_id for alert, _ in told if alert.worker_id])
 
 
-def _notify(alert: Alert, change: AlertChange, *, now: datetime) -> None:
-    """Nothing is sent yet: `notifications.post` belongs here."""
+_TYPES = {
+    AlertChange.OPENED: NoticeType.ALERT_OPENED,
+    AlertChange.WORSENED: NoticeType.ALERT_CHANGED,
+    AlertChange.EASED: NoticeType.ALERT_CHANGED,
+    AlertChange.CLOSED: NoticeType.ALERT_CLOSED,
+    AlertChange.ACKNOWLEDGED: NoticeType.ALERT_ACKNOWLEDGED,
+    AlertChange.UNACKNOWLEDGED: NoticeType.ALERT_CHANGED,
+}
+
+
+def _notice(alert: Alert, change: AlertChange, *, now: datetime) -> Notice:
+    """The change for the world outside. What closes is told with the severity that it had."""
+    closed = change == AlertChange.CLOSED
+    sentence = alert.closing if closed else alert.sentence
+    if change == AlertChange.ACKNOWLEDGED and alert.note:
+        sentence = f"{sentence} {alert.acknowledged_name}: {alert.note}"
+    return Notice(
+        type=_TYPES[change].value,
+        severity=alert.severity,
+        title=f"{alert.worker_name}: {alert.get_kind_display()}, {change.label[0].lower()}{change.label[1:]}",
+        sentence=sentence,
+        worker_id=alert.worker_id,
+        worker_name=alert.worker_name,
+        path=alert.get_absolute_url(),
+        data={
+            "alert_id": str(alert.pk),
+            "change": change.value,
+            "kind": alert.kind,
+            "region": alert.region,
+            "value": alert.value,
+            "since": alert.since.isoformat(),
+            "opened_at": alert.opened_at.isoformat(),
+            "at": now.isoformat(),
+        },
+    )

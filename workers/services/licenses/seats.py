@@ -63,6 +63,8 @@ def after_move(worker: Worker, *, before: str, actor: Actor, now: datetime, oper
     if worker.machine_state not in _GONE or before in _GONE or not worker.holds_seat:
         return
     if operation is not None and operation.kind == OperationKind.TERMINATE:
+        if operation.result.get("outcome"):
+            return  # CML has answered; a reading that was under way meanwhile may have written the former state again
         doubt = SeatDoubt(operation.result.get("doubt") or SeatDoubt.TERMINATED)
         detail = operation.result.get("doubt_detail") or operation.parameters.get("seat_reason", "")
     else:

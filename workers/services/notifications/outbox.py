@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,21 +18,33 @@ def post(notice: Notice, *, now: datetime) -> int:
 
     Call it inside the transaction of the change: what is rolled back is not told.
     """
+    return post_all([notice], now=now)
+
+
+def post_all(notices: Sequence[Notice], *, now: datetime) -> int:
+    """The same for many, with the targets and the workers read once; returns how many rows were written."""
     targets = list(NotificationTarget.objects.filter(enabled=True))
-    if not targets:
+    if not targets or not notices:
         return 0
-    payload = notice.payload()
-    region, tags = _whereabouts(notice, targets)
-    facts: dict[str, Any] = {"type_": payload["type"], "severity": payload["severity"], "region": region, "tags": tags}
-    wanted = [target for target in targets if target.takes(**facts)]
-    write(payload, wanted, now=now)
-    return len(wanted)
+    places = _whereabouts(notices, targets)
+    rows: list[Delivery] = []
+    for notice in notices:
+        payload = notice.payload()
+        region, tags = places.get(notice.worker_id, (str(notice.data.get("region", "")), {}))
+        facts: dict[str, Any] = {"type_": payload["type"], "severity": payload["severity"], "region": region, "tags": tags}
+        rows += _rows(payload, (target for target in targets if target.takes(**facts)), now=now)
+    Delivery.objects.bulk_create(rows, batch_size=500)
+    return len(rows)
 
 
 def write(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now: datetime) -> list[Delivery]:
     """The rows of one event, which has the same id everywhere."""
+    return Delivery.objects.bulk_create(_rows(payload, targets, now=now))
+
+
+def _rows(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now: datetime) -> list[Delivery]:
     event_id = uuid.uuid4()
-    return Delivery.objects.bulk_create(
+    return [
         Delivery(
             event_id=event_id,
             target=target,
@@ -45,12 +57,14 @@ def write(payload: dict[str, Any], targets: Iterable[NotificationTarget], *, now
             expires_at=now + LIFE,
         )
         for target in targets
-    )
+    ]
 
 
-def _whereabouts(notice: Notice, targets: list[NotificationTarget]) -> tuple[str, dict[str, Any]]:
-    """Region and tags of the notice's worker, read only when a target asks for them; of a notice without worker, the region it names."""
+def _whereabouts(
+    notices: Iterable[Notice], targets: list[NotificationTarget]
+) -> dict[uuid.UUID | None, tuple[str, dict[str, Any]]]:
+    """Worker id → region and tags of the notices' workers, read only when a target asks for them."""
     if not any(target.regions or target.tag for target in targets):
-        return "", {}
-    worker = Worker.objects.filter(pk=notice.worker_id).only("region", "tags").first() if notice.worker_id else None
-    return (worker.region, worker.tags) if worker else (str(notice.data.get("region", "")), {})
+        return {}
+    workers = Worker.objects.filter(pk__in={notice.worker_id for notice in notices if notice.worker_id})
+    return {worker.pk: (worker.region, worker.tags) for worker in workers.only("region", "tags")}

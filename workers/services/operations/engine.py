@@ -18,7 +18,6 @@ from django.utils import timezone
 from workers.choices import EventKind, OperationState, StepState
 from workers.clients import aws, cml
 from workers.models import Operation, Worker
-from workers.services.licenses import tokens
 from workers.services.operations import asking, plans
 from workers.services.operations.steps import MAX_ATTEMPTS, Finished, Outcome, Stopped, Task, Wait
 
@@ -136,7 +135,6 @@ def _end(operation: Operation, lease: Lease, state: OperationState, sentence: st
     with transaction.atomic():
         if not lease.write(state=state, finished_at=now, lease_owner=None, lease_until=None, **fields):
             return False
-        tokens.forget(operation)
         worker = operation.worker
         if worker is not None:
             words = {"before": operation.get_kind_display(), "after": state.label, "detail": sentence}

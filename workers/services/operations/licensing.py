@@ -18,7 +18,7 @@ from workers.license_choices import RenewWhat
 from workers.models import Event, Worker
 from workers.services import record, vault
 from workers.services.cml_story import license_state_of
-from workers.services.licenses import details, tokens
+from workers.services.licenses import details, seats, tokens
 from workers.services.licenses.details import words_of
 from workers.services.operations import asking
 from workers.services.operations.steps import Done, Outcome, Stopped, Task, Wait
@@ -57,6 +57,7 @@ def keep(task: Task, found: cml.Licensing) -> None:
     state, text = license_state_of(found)
     write(task, {"license_state": state.value, "license_text": text} | details.fields_of(found))
     Worker.objects.filter(pk=worker.pk).update(license_read_at=task.now)
+    seats.seen(worker.pk, now=task.now, asked_at=task.operation.asked_at)
 
 
 def write(task: Task, fields: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.choices import OperationKind, StepState
 from workers.models import Operation
+from workers.services.licenses import tokens
 from workers.services.operations import launch, licensing, life, looks, registry, releasing, upkeep
 from workers.services.operations.steps import Handler, Stopped
 
@@ -101,7 +102,10 @@ def succeeded(operation: Operation, now: datetime) -> str:
 
 
 def after_end(operation: Operation, stopped: Stopped | None, *, now: datetime) -> None:
-    """What the end of an operation of another app means for that app. Inside a transaction; `stopped` says why it failed."""
+    """What must not outlive an operation, and what its end means for the app that brought its kind. Inside the transaction that ends
+    it; `stopped` says why it failed."""
+    if operation.kind == OperationKind.REGISTER:
+        tokens.forget(operation)
     other = registry.registered(operation.kind)
     if other is not None and other.ended is not None:
         other.ended(operation, stopped, now)

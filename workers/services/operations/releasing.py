@@ -205,6 +205,7 @@ def _keep(task: Task, outcome: cml.Deregistration, doubt: SeatDoubt | None) -> N
     elif outcome == cml.Deregistration.RELEASED:
         seats.close(worker, note="CML gave the seat back (204).", now=task.now)
     licensing.write(task, details.unregistered(worker.licensing))
+    Worker.objects.filter(pk=worker.pk).update(cml_due_at=task.now)
     task.remember(outcome=outcome.value, doubt=doubt.value if doubt else "")
 
 
