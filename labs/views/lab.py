@@ -15,6 +15,7 @@ from cmlmanager.htmx import vary, wants_fragment
 from labs import access
 from labs.console import console_of
 from labs.models import Lab
+from labs.views.actions import actions_of
 from workers.audit_listing import Place, older_than
 from workers.models import Event, Operation
 
@@ -26,12 +27,15 @@ NEWEST = 5  # operations
 def lab(request: PersonalRequest, lab_id: uuid.UUID) -> HttpResponse:
     """Everything about one lab. htmx gets what changes."""
     found = access.lab_to_see(request, lab_id)
+    newest = list(Operation.objects.for_subject(found.pk)[:NEWEST])
     context = {
         "lab": found,
+        "going_on": next((operation for operation in newest if operation.is_in_flight), None),
         "console": console_of(found),
-        "newest": Operation.objects.for_subject(found.pk)[:NEWEST],
+        "newest": newest,
         "stream_url": f"/api/events/stream?channel=fleet&channel=labs&channel={found.row_id}",
     }
+    context |= {} if wants_fragment(request) else actions_of(request, found)
     template = "labs/components/lab_live.html" if wants_fragment(request) else "labs/lab.html"
     return vary(render(request, template, context | _history(found, "")))
 

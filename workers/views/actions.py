@@ -82,7 +82,7 @@ def _url(name: str, worker: Worker) -> str:
 
 def _why_not_delete(worker: Worker, others: list[Operation]) -> str:
     if others:
-        return f"{others[0].doing} {worker} is on its way, asked by {others[0].asked_by}."
+        return f"{others[0].doing} {others[0].subject_name or worker} is on its way, asked by {others[0].asked_by}."
     return rules.may_delete_record(worker, keep_instance=True).sentence
 
 
@@ -98,7 +98,7 @@ def still_runs(worker: Worker) -> str:
 def say_asked(request: PersonalRequest, operation: Operation) -> None:
     """A message that it is on its way."""
     link = format_html('<a href="{}">{}</a>', operation.get_absolute_url(), "See it")
-    messages.success(request, format_html("{} {}. {}", operation.doing, operation.worker_name, link))
+    messages.success(request, format_html("{} {}. {}", operation.doing, operation.subject_name or operation.worker_name, link))
 
 
 def say_refused(request: PersonalRequest, refusal: UnableToAsk) -> None:
