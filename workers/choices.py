@@ -220,6 +220,14 @@ class OperationKind(TextChoices):
     RENEW = "renew", "Renew licence"
     DEREGISTER = "deregister", "Deregister licence"
     LICENSE = "license", "Change licence"
+    LAB_START = "lab_start", "Start lab"
+    LAB_STOP = "lab_stop", "Stop lab"
+    LAB_WIPE = "lab_wipe", "Wipe lab"
+    LAB_DELETE = "lab_delete", "Delete lab"
+    LAB_IMPORT = "lab_import", "Import lab"
+    LAB_DOWNLOAD = "lab_download", "Download lab"
+    LAB_BACKUP = "lab_backup", "Back up lab"
+    LAB_RESTORE = "lab_restore", "Restore lab"
 
     @property
     def doing(self) -> str:
@@ -239,6 +247,14 @@ _DOING = {
     OperationKind.RENEW: "Renewing",
     OperationKind.DEREGISTER: "Deregistering",
     OperationKind.LICENSE: "Changing licence",
+    OperationKind.LAB_START: "Starting lab",
+    OperationKind.LAB_STOP: "Stopping lab",
+    OperationKind.LAB_WIPE: "Wiping lab",
+    OperationKind.LAB_DELETE: "Deleting lab",
+    OperationKind.LAB_IMPORT: "Importing lab",
+    OperationKind.LAB_DOWNLOAD: "Downloading lab",
+    OperationKind.LAB_BACKUP: "Backing up lab",
+    OperationKind.LAB_RESTORE: "Restoring lab",
 }
 
 

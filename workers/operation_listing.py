@@ -73,7 +73,7 @@ class OperationsQuery:
         if self.person:
             result = result.filter(actor_name__icontains=self.person)
         if self.q:
-            named = Q(worker_name__icontains=self.q) | Q(worker__name__icontains=self.q)
+            named = Q(worker_name__icontains=self.q) | Q(worker__name__icontains=self.q) | Q(subject_name__icontains=self.q)
             result = result.filter(named | Q(worker__instance_id=self.q))
         return result.newest()
 

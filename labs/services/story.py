@@ -26,9 +26,17 @@ def lines_of(lab: Lab, before: Mapping[str, Any], *, was_gone: bool, now: dateti
     return lines
 
 
-def line(lab: Lab, kind: EventKind, *, now: datetime, before: str = "", after: str = "") -> Event:
-    """An unsaved line of the lab's history and its worker's timeline: seen in CML, whoever did it."""
+def line(
+    lab: Lab,
+    kind: EventKind,
+    *,
+    now: datetime,
+    before: str = "",
+    after: str = "",
+    actor: record.Actor = record.CML,
+) -> Event:
+    """An unsaved line of the lab's history and its worker's timeline: seen in CML, whoever did it, unless `actor` is known."""
     assert lab.worker is not None  # whose CML told it
-    event = record.event_of(lab.worker, kind, actor=record.CML, now=now, before=before, after=after)
+    event = record.event_of(lab.worker, kind, actor=actor, now=now, before=before, after=after)
     event.subject_id, event.subject_name = lab.pk, str(lab)[:255]
     return event

@@ -32,3 +32,8 @@ def mark_read(*, worker_ids: Iterable[uuid.UUID], claimed_until: datetime, due_a
     untouched = When(labs_due_at=claimed_until, then=Value(due_at))
     workers = Worker.objects.filter(pk__in=list(worker_ids), machine_state=MachineState.RUNNING)
     workers.update(labs_succeeded_at=at, labs_due_at=Case(untouched, default=F("labs_due_at")))
+
+
+def ask_for_reading(*, worker_id: uuid.UUID, now: datetime) -> None:
+    """Have the labs of this worker read at beat's next tick."""
+    Worker.objects.filter(pk=worker_id, machine_state=MachineState.RUNNING).update(labs_due_at=now)

@@ -98,7 +98,7 @@ def still_runs(worker: Worker) -> str:
 def say_asked(request: PersonalRequest, operation: Operation) -> None:
     """A message that it is on its way."""
     link = format_html('<a href="{}">{}</a>', operation.get_absolute_url(), "See it")
-    messages.success(request, format_html("{} {}. {}", operation.doing, operation.worker_name, link))
+    messages.success(request, format_html("{} {}. {}", operation.doing, operation.subject_name or operation.worker_name, link))
 
 
 def say_refused(request: PersonalRequest, refusal: UnableToAsk) -> None:

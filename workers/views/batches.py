@@ -18,7 +18,7 @@ from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from workers.choices import OperationKind, OperationState
 from workers.models import Operation
-from workers.services.operations import bulk
+from workers.services.operations import bulk, registry
 from workers.views.asker import asker
 from workers.views.bulk import ACTIONS
 
@@ -28,17 +28,21 @@ PAGE = 100  # each row on the page is a channel of its stream
 @require_safe
 def batch(request: PersonalRequest, batch_id: uuid.UUID) -> HttpResponse:
     """A result for each worker, live. htmx gets the part that changes."""
-    operations = Operation.objects.filter(batch=batch_id).select_related("worker", "actor").order_by("worker_name", "id")
+    operations = (
+        Operation.objects.filter(batch=batch_id).select_related("worker", "actor").order_by("worker_name", "subject_name", "id")
+    )
     page = Paginator(operations, PAGE).get_page(request.GET.get("page"))
     if not page.object_list:
         raise Http404("There is no such batch.")
     counts = Counter(operations.order_by().values_list("state", flat=True))
     first = page.object_list[0]
     kind = OperationKind(first.kind)
+    other = registry.registered(kind)
     context = {
         "batch_id": batch_id,
         "first": first,
         "kind": kind,
+        "noun": other.noun if other else "worker",
         "page": page,
         "counts": [{"state": state, "count": counts[state]} for state in OperationState if counts[state]],
         "in_flight": any(counts[state] for state in OperationState.in_flight()),
@@ -65,6 +69,9 @@ def batch_retry(request: PersonalRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 def _may(request: PersonalRequest, kind: OperationKind) -> bool:
+    other = registry.registered(kind)
+    if other is not None:
+        return other.retry is not None and request.user.has_perm(other.permission)
     permissions = {asked: permission for permission, asked in ACTIONS.values()}
     return kind in permissions and request.user.has_perm(permissions[kind])
 

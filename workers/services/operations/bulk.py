@@ -13,8 +13,8 @@ from django.db import transaction
 from workers import events, tag_rules
 from workers.choices import OperationKind, OperationState, StepState
 from workers.models import Operation, Worker
-from workers.services.operations import asking, plans, rules
-from workers.services.operations.asking import Asker, UnableToAsk
+from workers.services.operations import asking, plans, registry
+from workers.services.operations.asking import Asker, Subject, UnableToAsk
 
 MOST = 500  # workers at once
 
@@ -56,7 +56,7 @@ def ask_many(
                 _refuse_tags(kind, worker, parameters or {})
                 asking.ask(kind=kind, worker=worker, by=by, now=now, parameters=parameters, batch=batch, due_at=due_at)
             except UnableToAsk as refusal:
-                _keep(refusal, kind=kind, worker=worker, by=by, now=now, parameters=parameters or {}, batch=batch)
+                keep_refusal(refusal, kind=kind, worker=worker, by=by, now=now, parameters=parameters or {}, batch=batch)
             else:
                 turns[worker.region] += 1
     return batch
@@ -71,6 +71,9 @@ def retry(*, batch: uuid.UUID, by: Asker, now: datetime) -> uuid.UUID:
     )
     if not ended:
         raise UnableToAskMany("Nothing of this failed, so there is nothing to try again.")
+    other = registry.registered(ended[0].kind)
+    if other is not None and other.retry is not None:
+        return other.retry(ended, by, now)
     workers = [operation.worker for operation in ended if operation.worker]
     return ask_many(kind=OperationKind(ended[0].kind), workers=workers, by=by, now=now, parameters=ended[0].parameters or None)
 
@@ -83,7 +86,7 @@ def _refuse_tags(kind: OperationKind, worker: Worker, parameters: dict[str, Any]
         raise UnableToAsk(sentence)
 
 
-def _keep(
+def keep_refusal(
     refusal: UnableToAsk,
     *,
     kind: OperationKind,
@@ -92,20 +95,13 @@ def _keep(
     now: datetime,
     parameters: dict[str, Any],
     batch: uuid.UUID,
+    subject: Subject | None = None,
 ) -> None:
     """A refusal as an operation that ended before it began. What is so already counts as done."""
     operation = Operation.objects.create(
-        kind=kind,
-        worker=Worker.objects.filter(pk=worker.pk).first(),
-        worker_name=str(worker)[:255],
-        slot=rules.SLOTS[kind],
+        **asking.described(kind, worker, by, subject) | {"worker": Worker.objects.filter(pk=worker.pk).first()},
         parameters=parameters,
         batch=batch,
-        actor_kind=by.actor.kind,
-        actor=by.actor.user,
-        actor_name=by.actor.name[:150],
-        from_address=by.from_address,
-        reason=by.reason[:500],
         state=OperationState.SUCCEEDED if refusal.already else OperationState.REFUSED,
         steps=[step | {"state": StepState.SKIPPED.value} for step in plans.steps_of(kind)],
         sentence=refusal.sentence[:500],

@@ -15,8 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from workers import events
-from workers.choices import EventKind, OperationKind, OperationState, StepState
+from workers.choices import EventKind, OperationState, StepState
 from workers.clients import aws, cml
 from workers.models import Operation, Worker
 from workers.services.operations import asking, plans
@@ -69,7 +68,7 @@ def _perform(operation: Operation, step: dict[str, Any], lease: Lease) -> bool:
         step |= {"state": StepState.RUNNING.value, "started_at": now.isoformat()}
         if not lease.write(steps=operation.steps, lease_until=now + _lease()):
             return False
-        _announce(operation)
+        asking.announce(operation)
     if operation.worker_id:
         operation.worker = Worker.objects.filter(pk=operation.worker_id).first()
     try:
@@ -96,7 +95,7 @@ def _after(operation: Operation, step: dict[str, Any], lease: Lease, outcome: Ou
     kept = lease.write(steps=operation.steps, attempts=0, result=operation.result, lease_until=now + _lease())
     if kept:
         operation.attempts = 0
-        _announce(operation)
+        asking.announce(operation)
     return kept
 
 
@@ -115,7 +114,7 @@ def _wait(operation: Operation, lease: Lease, span: timedelta, *, attempts: int)
     """Give the operation back until later: nothing sleeps in a Celery worker."""
     due_at = timezone.now() + span
     lease.write(steps=operation.steps, attempts=attempts, due_at=due_at, lease_owner=None, lease_until=None)
-    _announce(operation)
+    asking.announce(operation)
     return False
 
 
@@ -125,23 +124,23 @@ def _stop(operation: Operation, step: dict[str, Any], lease: Lease, stopped: Sto
     state = OperationState.REFUSED if stopped.nothing_done else OperationState.FAILED
     operation.detail = stopped.detail
     with transaction.atomic():
-        if _end(operation, lease, state, stopped.sentence):
+        if _end(operation, lease, state, stopped.sentence, stopped):
             plans.after_failure(operation, stopped, now=now)
     return False
 
 
-def _end(operation: Operation, lease: Lease, state: OperationState, sentence: str) -> bool:
+def _end(operation: Operation, lease: Lease, state: OperationState, sentence: str, stopped: Stopped | None = None) -> bool:
     now = timezone.now()
     fields = {"sentence": sentence[:500], "detail": operation.detail, "steps": operation.steps, "result": operation.result}
     with transaction.atomic():
         if not lease.write(state=state, finished_at=now, lease_owner=None, lease_until=None, **fields):
             return False
-        plans.after_end(operation)
         worker = operation.worker
         if worker is not None:
             words = {"before": operation.get_kind_display(), "after": state.label, "detail": sentence}
             asking.note(operation, EventKind.ENDED, worker, now=now, **words)
-        _announce(operation)
+        plans.after_end(operation, stopped, now=now)
+        asking.announce(operation)
     return True
 
 
@@ -149,9 +148,3 @@ def _skip_rest(operation: Operation) -> None:
     for step in operation.steps:
         if step["state"] == StepState.PENDING:
             step["state"] = StepState.SKIPPED.value
-
-
-def _announce(operation: Operation) -> None:
-    events.announce_operation(operation.pk)
-    if operation.worker_id and operation.kind != OperationKind.LOOK:
-        events.announce_workers([operation.worker_id])

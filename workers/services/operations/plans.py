@@ -8,7 +8,7 @@ from typing import Any
 from workers.choices import OperationKind, StepState
 from workers.models import Operation
 from workers.services.licenses import tokens
-from workers.services.operations import launch, licensing, life, looks, releasing, upkeep
+from workers.services.operations import launch, licensing, life, looks, registry, releasing, upkeep
 from workers.services.operations.steps import Handler, Stopped
 
 # kind → (name, label, handler) in order. Names are stored with operations in flight: rename none without a thought for those.
@@ -23,7 +23,6 @@ PLANS: dict[OperationKind, tuple[tuple[str, str, Handler], ...]] = {
     OperationKind.STOP: (("stop", "Ask EC2 to stop it", life.stop), ("stopped", "EC2 says stopped", life.wait_stopped)),
     OperationKind.TERMINATE: (
         ("protection", "Termination protection is off", life.check_protection),
-        # Here the topologies of the labs are to be saved, before anything is stopped (issue 5).
         ("labs", "Stop running labs", releasing.stop_labs_before_end),
         ("release", "Give the licence back", releasing.release_before_end),
         ("terminate", "Ask EC2 to terminate it", life.terminate),
@@ -59,15 +58,22 @@ PLANS: dict[OperationKind, tuple[tuple[str, str, Handler], ...]] = {
 }
 
 
+def plan_of(kind: OperationKind) -> tuple[tuple[str, str, Handler], ...]:
+    """The steps of `kind` in order, with those that other apps put before them."""
+    other = registry.registered(kind)
+    plan = other.steps if other is not None else PLANS[kind]
+    return tuple(step for own in plan for step in (*registry.before(kind, own[0]), own))
+
+
 def steps_of(kind: OperationKind) -> list[dict[str, Any]]:
     """The steps of a new operation."""
     empty = {"state": StepState.PENDING.value, "detail": "", "started_at": "", "finished_at": ""}
-    return [{"name": name, "label": label} | empty for name, label, _ in PLANS[kind]]
+    return [{"name": name, "label": label} | empty for name, label, _ in plan_of(kind)]
 
 
 def handler_of(operation: Operation, step: dict[str, Any]) -> Handler:
     """Who does the step."""
-    return next(handler for name, _, handler in PLANS[OperationKind(operation.kind)] if name == step["name"])
+    return next(handler for name, _, handler in plan_of(OperationKind(operation.kind)) if name == step["name"])
 
 
 def succeeded(operation: Operation, now: datetime) -> str:
@@ -75,6 +81,9 @@ def succeeded(operation: Operation, now: datetime) -> str:
     took = _span((now - operation.asked_at).total_seconds())
     worker = operation.worker_name
     kind = OperationKind(operation.kind)
+    other = registry.registered(kind)
+    if other is not None:
+        return other.succeeded(operation, took)
     if kind == OperationKind.DEREGISTER:
         return releasing.ended(operation, took)
     doubt = " The seat of its licence may still be taken: it is listed under Licences." if operation.result.get("doubt") else ""
@@ -92,10 +101,16 @@ def succeeded(operation: Operation, now: datetime) -> str:
     }[kind]
 
 
-def after_end(operation: Operation) -> None:
-    """What must not outlive an operation, however it ended. Inside the transaction that ends it."""
+def after_end(operation: Operation, stopped: Stopped | None, *, now: datetime) -> None:
+    """What must not outlive an operation, however it ended, and what its end means for the app whose kind it is.
+
+    Inside the transaction that ends it; `stopped` says why it failed.
+    """
     if operation.kind == OperationKind.REGISTER:
         tokens.forget(operation)
+    other = registry.registered(operation.kind)
+    if other is not None and other.ended is not None:
+        other.ended(operation, stopped, now)
 
 
 def after_failure(operation: Operation, stopped: Stopped, *, now: datetime) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from enum import Enum
 
 from workers.choices import MachineState, OperationKind, ServiceState
 from workers.models import Worker
+from workers.services.operations import registry
 
 
 class Verdict(Enum):
@@ -50,8 +52,11 @@ _WHY_STATE = {
 }
 
 
-def ruling(kind: OperationKind, worker: Worker) -> Ruling:
-    """Whether `kind` may be done with `worker` now."""
+def ruling(kind: OperationKind, worker: Worker, subject_id: uuid.UUID | None = None) -> Ruling:
+    """Whether `kind` may be done with `worker` now, or with something on it."""
+    other = registry.registered(kind)
+    if other is not None:
+        return other.ruling(worker, subject_id)
     state = worker.machine
     if kind in LICENSING:
         return _licensing_ruling(worker)
@@ -68,7 +73,11 @@ LICENSING = frozenset({OperationKind.REGISTER, OperationKind.RENEW, OperationKin
 
 
 def _licensing_ruling(worker: Worker) -> Ruling:
-    needs = "a licence is changed by CML itself, which must be ready"
+    return cml_ruling(worker, needs="a licence is changed by CML itself, which must be ready")
+
+
+def cml_ruling(worker: Worker, *, needs: str) -> Ruling:
+    """Whether its CML can be asked to do something, with the gate that is shut; `needs` says why that matters."""
     if worker.machine != _S.RUNNING:
         why = _WHY_STATE.get(worker.machine) or f"is {worker.machine.label.lower()}"
         return Ruling(Verdict.REFUSED, f"{worker} {why}; {needs}.")
@@ -120,11 +129,15 @@ SLOTS = {
 }
 
 
-def slots_in_the_way(kind: OperationKind) -> tuple[str, ...]:
+def slots_in_the_way(kind: OperationKind, slot: str = "") -> tuple[str, ...]:
     """What must not be going on with the worker when `kind` is asked for: a licence is not changed on a machine that comes or goes.
 
-    The other way round a machine's life goes on; a terminate waits by itself for the licence's operation to end.
+    The other way round a machine's life goes on; a terminate waits by itself for the licence's operation to end. `slot` is that of
+    something on the worker.
     """
+    other = registry.registered(kind)
+    if other is not None:
+        return (*other.in_the_way, slot)
     return ("life", "seat") if kind in LICENSING else (SLOTS[kind],)
 
 
@@ -139,6 +152,9 @@ EXPECTED = {
 
 def overtakes(kind: OperationKind, other: OperationKind) -> bool:
     """Whether asking for `kind` ends an operation `other` in flight. Terminating ends all; stopping ends the wait for a start."""
+    registered = registry.registered(kind)
+    if registered is not None:
+        return other in registered.overtakes
     if kind == OperationKind.TERMINATE:
         return other != OperationKind.TERMINATE
     return kind == OperationKind.STOP and other in {OperationKind.START, OperationKind.CREATE}

@@ -23,10 +23,16 @@ def on_its_way(workers: Iterable[Worker]) -> dict[uuid.UUID, list[Operation]]:
 
 def standing(kind: OperationKind, worker: Worker, others: Iterable[Operation]) -> Ruling:
     """What asking for `kind` would be answered now, as far as the database knows; `others` are the worker's operations in flight."""
-    ruling = rules.ruling(kind, worker)
+    return among(kind, worker, rules.ruling(kind, worker), rules.slots_in_the_way(kind), others)
+
+
+def among(kind: OperationKind, worker: Worker, ruling: Ruling, slots: tuple[str, ...], others: Iterable[Operation]) -> Ruling:
+    """`ruling`, unless one of `others` in `slots` stands in the way."""
     for other in others:
-        if other.slot not in rules.slots_in_the_way(kind):
+        if other.slot not in slots:
             continue
         if ruling.verdict != Verdict.ACT or not rules.overtakes(kind, OperationKind(other.kind)):
-            return Ruling(Verdict.REFUSED, f"{other.doing} {worker} is on its way, asked by {other.asked_by}.")
+            return Ruling(
+                Verdict.REFUSED, f"{other.doing} {other.subject_name or worker} is on its way, asked by {other.asked_by}."
+            )
     return ruling

@@ -117,6 +117,10 @@ class LabWrites(Transport):
         """Remove a lab that is stopped and wiped. Cisco CML 2.9 API, DELETE /labs/{lab_id}."""
         self._authorized(Call("DELETE", _lab(lab_id)))
 
+    def rename_lab(self, lab_id: str, title: str) -> None:
+        """Give a lab another title (1-64 characters). Cisco CML 2.9 API, PATCH /labs/{lab_id}."""
+        self._authorized(Call("PATCH", _lab(lab_id), Body.of_json({"title": title})))
+
     def extract_configuration(self, lab_id: str, node_id: str) -> None:
         """Have CML read a running node's configuration into the lab, so that a download has it.
 
