@@ -80,9 +80,11 @@ class LabVersionQuerySet(models.QuerySet[Any]):
 
     def for_rows(self) -> LabVersionQuerySet:
         """Newest first, with what a list shows, and without the texts."""
-        return self.select_related("lab", "lab__worker", "content").defer(
-            "content__packed", "lab__topology", "lab__notes", "lab__worker__health", "lab__worker__computes"
-        ).order_by("-at", "-id")
+        return (
+            self.select_related("lab", "lab__worker", "content")
+            .defer("content__packed", "lab__topology", "lab__notes", "lab__worker__health", "lab__worker__computes")
+            .order_by("-at", "-id")
+        )
 
     def newest_of(self, labs: Iterable[Any]) -> LabVersionQuerySet:
         """The newest of each of `labs`."""

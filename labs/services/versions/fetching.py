@@ -42,13 +42,16 @@ def list_labs(task: Task, *, tries: int = TRIES) -> Wait | None:
     if "labs" in result:
         return None
     if task.operation.subject_id:
-        return _remember(task, [task.operation.subject_id])
+        _remember(task, [task.operation.subject_id])
+        return None
     if wanted is not None:
-        return _remember(task, [uuid.UUID(one) for one in wanted])
+        _remember(task, [uuid.UUID(one) for one in wanted])
+        return None
     outcomes = refresh.refresh_labs(now=task.now, only=[task.worker.pk])
     if outcomes and outcomes[0].was_read:
         labs = Lab.objects.on(task.worker.pk).filter(gone_at__isnull=True).order_by("title", "pk")
-        return _remember(task, labs.values_list("pk", flat=True)[:MOST_LABS])
+        _remember(task, labs.values_list("pk", flat=True)[:MOST_LABS])
+        return None
     problem = outcomes[0].problem if outcomes else "Its labs are being read by somebody else."
     tried = result.get("list_tries", 0) + 1
     task.remember(list_tries=tried)
@@ -76,9 +79,8 @@ def save(task: Task, why: LabVersionReason) -> Wait | None:
     for at, lab in enumerate(labs):
         if time.monotonic() - began > SLICE:
             return Wait(1, f"{len(result['done'])} of {len(result['labs'])} saved")
-        _save_one(task, lab, why)
-        result["done"].append(str(lab.pk))
-        _go_on(task, done=result["done"])
+        facts = _save_one(task, lab, why)
+        _go_on(task, done=[*result["done"], str(lab.pk)], **facts)
         if at + 1 < len(labs) and len(labs) > 1:
             task.step["detail"] = f"{len(result['done'])} of {len(result['labs'])} saved"
     return None
@@ -92,14 +94,13 @@ def _labs(task: Task) -> list[Lab]:
     return [found[pk] for pk in left if pk in found]
 
 
-def _save_one(task: Task, lab: Lab, why: LabVersionReason) -> None:
-    """Fetch and keep it; a failure that is this lab's alone is remembered."""
+def _save_one(task: Task, lab: Lab, why: LabVersionReason) -> dict[str, Any]:
+    """Fetch and keep it; what the result has to say of it, which may be a failure that is this lab's alone."""
     result, parameters = task.operation.result, task.operation.parameters
     try:
         text = task.cml.download_lab(lab.cml_id)
     except cml.CmlNotFound:
-        task.remember(gone=result.get("gone", 0) + 1)
-        return
+        return {"gone": result.get("gone", 0) + 1}
     except cml.CmlError as error:
         if error.retryable and task.operation.attempts + 1 < TRIES:
             raise
@@ -118,12 +119,12 @@ def _save_one(task: Task, lab: Lab, why: LabVersionReason) -> None:
         kept = keep(lab=lab, text=text, of=circumstances, now=task.now)
     except UnableToKeep as problem:
         return _failed(task, lab, problem.sentence)
-    task.remember(**{("saved" if kept.is_new else "same"): result.get("saved" if kept.is_new else "same", 0) + 1})
+    name = "saved" if kept.is_new else "same"
+    return {name: result.get(name, 0) + 1}
 
 
-def _failed(task: Task, lab: Lab, sentence: str) -> None:
-    task.operation.result["failed"][str(lab.pk)] = [str(lab)[:80], sentence[:300]]
-    task.remember(failed=task.operation.result["failed"])
+def _failed(task: Task, lab: Lab, sentence: str) -> dict[str, Any]:
+    return {"failed": task.operation.result["failed"] | {str(lab.pk): [str(lab)[:80], sentence[:300]]}}
 
 
 def failures(task: Task) -> str:
@@ -151,7 +152,9 @@ def extract(task: Task) -> Outcome:
     began = time.monotonic()
     while result["nodes"]:
         if task.lasted() > EXTRACTED_WITHIN:
-            return Done(f"{_extraction(result)} {len(result['nodes'])} were left out after {EXTRACTED_WITHIN.seconds // 60} minutes.")
+            return Done(
+                f"{_extraction(result)} {len(result['nodes'])} were left out after {EXTRACTED_WITHIN.seconds // 60} minutes."
+            )
         if time.monotonic() - began > SLICE:
             return Wait(1, f"{len(result['nodes'])} nodes left")
         _extract_one(task, *result["nodes"][0])
