@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 
 from accounts.requests import PersonalRequest
@@ -13,3 +14,11 @@ from labs.models import Lab
 def lab_to_see(request: PersonalRequest, lab_id: uuid.UUID) -> Lab:
     """The lab with its worker, or 404."""
     return get_object_or_404(Lab.objects.visible_to(request.user).select_related("worker"), pk=lab_id)
+
+
+def lab_to_act_on(request: PersonalRequest, lab_id: uuid.UUID, permission: str) -> Lab:
+    """The lab when the person holds `permission` (labs.<codename>); 404 when they may not see it, 403 when they only see it."""
+    lab = lab_to_see(request, lab_id)
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    return lab

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 
 from cmlmanager.live.messages import Message
 from cmlmanager.live.publisher import publish
+from labs.dressing import dressed
 from labs.models import Lab
 
 LABS = "labs"
@@ -37,7 +38,7 @@ def announce_labs(lab_ids: Iterable[uuid.UUID]) -> None:
 
 def _send_labs(ids: list[uuid.UUID]) -> None:
     for start in range(0, len(ids), BATCH):
-        labs = list(Lab.objects.for_rows().filter(pk__in=ids[start : start + BATCH]))
+        labs = dressed(Lab.objects.for_rows().filter(pk__in=ids[start : start + BATCH]))
         rows = [Message(channel=lab.row_id, type=lab.row_id, data=render_to_string(ROW, {"lab": lab})) for lab in labs]
         publish([*rows, *(_on_worker(worker_id) for worker_id in {lab.worker_id for lab in labs if lab.worker_id})])
 

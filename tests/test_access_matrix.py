@@ -90,6 +90,19 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("POST", "labs/", {}, (IN, 403, 405, 405, 405)),
     ("GET", "labs/<uuid:lab_id>/", {"lab_id": "lab"}, SEEN),
     ("GET", "labs/<uuid:lab_id>/history/", {"lab_id": "lab"}, SEEN),
+    ("GET", "labs/import/", {}, (IN, 403, 403, 200, 200)),
+    ("POST", "labs/import/", {}, (IN, 403, 403, 422, 422)),
+    ("POST", "labs/bulk/", {}, (IN, 403, 403, 302, 302)),
+    ("GET", "labs/bulk/", {}, (IN, 403, 405, 405, 405)),
+    ("GET", "labs/files/<uuid:operation_id>/", {"operation_id": "worker"}, (IN, 403, 403, 404, 404)),
+    ("GET", "labs/<uuid:lab_id>/actions/", {"lab_id": "lab"}, SEEN),
+    ("POST", "labs/<uuid:lab_id>/start/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
+    ("POST", "labs/<uuid:lab_id>/stop/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
+    ("GET", "labs/<uuid:lab_id>/wipe/", {"lab_id": "lab"}, (IN, 403, 403, 200, 200)),
+    ("POST", "labs/<uuid:lab_id>/wipe/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
+    ("GET", "labs/<uuid:lab_id>/delete/", {"lab_id": "lab"}, ADMIN_ONLY),
+    ("POST", "labs/<uuid:lab_id>/delete/", {"lab_id": "lab"}, (IN, 403, 403, 403, 422)),
+    ("POST", "labs/<uuid:lab_id>/download/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
     ("GET", "operations/", {}, SEEN),
     ("POST", "operations/", {}, (IN, 403, 405, 405, 405)),
     ("GET", "operations/<uuid:operation_id>/", {"operation_id": "worker"}, (IN, 403, 404, 404, 404)),
@@ -246,7 +259,7 @@ def test_who_may(
         assert answers["signed out"]["Location"].startswith(("/sign-in/", "/admin/login/"))
 
 
-@pytest.mark.parametrize("route", ["", "history/"])
+@pytest.mark.parametrize("route", ["", "history/", "actions/", "wipe/", "delete/"])
 def test_a_lab_that_does_not_exist_is_404(route: str, ada: User) -> None:
     assert signed_in(ada).get(f"/labs/00000000-0000-4000-8000-000000000000/{route}").status_code == 404
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from labs.choices import Standing
+from labs.dressing import dressed
 from labs.listing import NOBODY, PAGE_SIZES, LabsQuery
 from labs.models import Lab, LabsCheck
 from labs.querysets import LabQuerySet
@@ -99,9 +100,9 @@ def _options(visible: LabQuerySet, counts: dict[str, int], query: LabsQuery) -> 
 def _groups(page: Page[Any], query: LabsQuery) -> list[dict[str, Any]]:
     """The rows of the page: in one nameless group, or one for each worker with how many of its labs are on this page."""
     if not query.grouped:
-        return [{"key": "", "worker": None, "labs": list(page.object_list)}]
+        return [{"key": "", "worker": None, "labs": dressed(page.object_list)}]
     groups: dict[str, dict[str, Any]] = {}
-    for lab in page.object_list:
+    for lab in dressed(page.object_list):
         key = str(lab.worker_id or lab.worker_name)
         group = groups.setdefault(key, {"key": key, "worker": lab.worker, "name": lab.worker_name, "labs": []})
         group["labs"].append(lab)

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from labs.models import Lab
+from labs.services.operations import tasks
 from workers.choices import OperationKind
 from workers.models import Operation
 from workers.services import labs_known
@@ -17,6 +18,7 @@ from workers.services.operations.asking import Asker, Subject, UnableToAsk
 from workers.services.operations.bulk import UnableToAskMany
 
 MOST = 500  # labs at once
+AT_ONCE = tasks.AT_ONCE
 MANY = (OperationKind.LAB_START, OperationKind.LAB_STOP)
 
 
@@ -59,8 +61,7 @@ def ask_many(*, kind: OperationKind, labs: Iterable[Lab], by: Asker, now: dateti
     with transaction.atomic():
         for lab in chosen:
             try:
-                with transaction.atomic():
-                    ask(kind=kind, lab=lab, by=by, now=now, batch=batch)
+                ask(kind=kind, lab=lab, by=by, now=now, batch=batch)
             except UnableToAsk as refusal:
                 _keep(refusal, kind, lab, by, now=now, batch=batch)
     return batch
