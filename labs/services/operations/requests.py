@@ -19,7 +19,7 @@ from workers.services.operations.bulk import UnableToAskMany
 
 MOST = 500  # labs at once
 AT_ONCE = tasks.AT_ONCE
-MANY = (OperationKind.LAB_START, OperationKind.LAB_STOP)
+MANY = (OperationKind.LAB_START, OperationKind.LAB_STOP, OperationKind.LAB_BACKUP)
 
 
 def subject_of(lab: Lab) -> Subject:

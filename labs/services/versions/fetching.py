@@ -18,6 +18,7 @@ from workers.services.operations.steps import Done, Outcome, Stopped, Task, Wait
 
 SLICE = 20.0  # seconds of work before an operation is handed back, so that nobody takes its process for dead
 TRIES = 3  # for one lab, and for the list of labs
+SILENT = 3  # labs in a row without an answer, after which no other is asked for
 POLL = 3  # seconds
 MOST_LABS = 2_000
 MOST_NODES = 200  # whose configurations are read for one operation
@@ -104,9 +105,10 @@ def _save_one(task: Task, lab: Lab, why: LabVersionReason) -> dict[str, Any]:
     except cml.CmlError as error:
         if error.retryable and task.operation.attempts + 1 < TRIES:
             raise
-        if isinstance(error, cml.CmlUnreachable | cml.CmlNotReady | cml.CmlRefused):
+        silent = result.get("silent", 0) + 1 if isinstance(error, cml.CmlUnreachable | cml.CmlNotReady) else 0
+        if silent >= SILENT or isinstance(error, cml.CmlRefused):
             raise Unsaved(error.sentence) from None
-        return _failed(task, lab, error.sentence)
+        return _failed(task, lab, error.sentence) | {"silent": silent}
     circumstances = Circumstances(
         why=why,
         actor=asking.actor_of(task.operation),
@@ -120,7 +122,7 @@ def _save_one(task: Task, lab: Lab, why: LabVersionReason) -> dict[str, Any]:
     except UnableToKeep as problem:
         return _failed(task, lab, problem.sentence)
     name = "saved" if kept.is_new else "same"
-    return {name: result.get(name, 0) + 1}
+    return {name: result.get(name, 0) + 1, "silent": 0}
 
 
 def _failed(task: Task, lab: Lab, sentence: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from labs import events
 from labs.choices import LabVersionReason
 from labs.models import Lab
 from labs.services.operations import kinds as lab_kinds
+from labs.services.operations import requests
 from labs.services.operations import rules as lab_rules
 from labs.services.versions import saving
 from workers import events as worker_events
@@ -26,6 +27,7 @@ _SAVE = "Save its topology first"
 def register_all() -> None:
     """Called once, when the app is ready, after the kinds of labs."""
     steps = (
+        ("turn", "Its turn on this CML", saving.turn),
         ("list", "See which labs there are", saving.list_labs),
         ("extract", "Read running configurations", saving.extract),
         ("save", "Fetch and keep each lab", saving.save),
@@ -38,6 +40,7 @@ def register_all() -> None:
         ended=_ended,
         announce=_announce,
         noun="lab",
+        retry=requests.retry,
     )
     register(K.LAB_BACKUP, backup)
     imported = registered(K.LAB_IMPORT)
@@ -65,7 +68,7 @@ def _ruling(worker: Worker, lab_id: uuid.UUID | None) -> Ruling:
 
 def _ended(operation: Operation, stopped: Stopped | None, now: datetime) -> None:
     """What was remembered of the work in between is needed no more; the numbers and the failures stay."""
-    for name in ("nodes", "done", "list_tries"):
+    for name in ("nodes", "done", "silent", "list_tries"):
         operation.result.pop(name, None)
     Operation.objects.filter(pk=operation.pk).update(result=operation.result)
 

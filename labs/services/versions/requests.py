@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +17,6 @@ from workers.models import Operation, Worker
 from workers.services.operations import asking
 from workers.services.operations.asking import Asker, UnableToAsk
 
-MOST = 500  # labs at once
 LONGEST_NOTE = 500
 
 
@@ -38,31 +36,6 @@ def ask_worker_backup(
     """Ask for a version of every lab on `worker`, or of `labs` on it. Raises UnableToAsk."""
     parameters = _parameters(note, extract) | ({} if labs is None else {"labs": [str(pk) for pk in labs]})
     return asking.ask(kind=OperationKind.LAB_BACKUP, worker=worker, by=by, now=now, parameters=parameters)
-
-
-def ask_backups(
-    *, labs: Iterable[Lab], by: Asker, now: datetime, note: str = "", extract: bool = False
-) -> tuple[list[Operation], list[str]]:
-    """Ask for a version of each of `labs`: one operation for each worker. Returns them, and the sentences of what was refused."""
-    of: dict[uuid.UUID, list[Lab]] = defaultdict(list)
-    refused = []
-    for lab in labs:
-        if lab.worker is None or lab.gone_at is not None:
-            refused.append(f"{lab} is gone.")
-        else:
-            of[lab.worker.pk].append(lab)
-    if sum(map(len, of.values())) > MOST:
-        raise UnableToAsk(f"More than {MOST} labs cannot be asked of at once; back up whole workers instead.")
-    asked = []
-    for on_worker in of.values():
-        worker = on_worker[0].worker
-        assert worker is not None
-        try:
-            ids = [lab.pk for lab in on_worker]
-            asked.append(ask_worker_backup(worker=worker, by=by, now=now, labs=ids, note=note, extract=extract))
-        except UnableToAsk as refusal:
-            refused.append(refusal.sentence)
-    return asked, refused
 
 
 def _parameters(note: str, extract: bool) -> dict[str, Any]:
