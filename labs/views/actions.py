@@ -54,6 +54,7 @@ def _all(lab: Lab, others: list[Operation]) -> Iterable[tuple[str, Choice]]:
 
     yield OPERATE, choice("start", "Start", "play", K.LAB_START)
     yield OPERATE, choice("stop", "Stop", "stop", K.LAB_STOP, running(lab))
+    yield OPERATE, choice("backup", "Back up now", "archive-box-arrow-down", K.LAB_BACKUP, "Kept here as a version.")
     yield OPERATE, choice("download", "Download YAML", "arrow-down-tray", K.LAB_DOWNLOAD, "As CML has it now.")
     yield OPERATE, choice("wipe", "Wipe…", "archive-box-x-mark", K.LAB_WIPE)
     yield DELETE, choice("delete", "Delete…", "trash", K.LAB_DELETE)

@@ -68,7 +68,12 @@ def lab_on(server: SimulatedCml, worker: Worker, text: str = "") -> Lab:
 
 
 def version_of(
-    lab: Lab, text: str = "", *, why: LabVersionReason = LabVersionReason.ASKED, now: datetime | None = None, days_ago: float = 0
+    lab: Lab,
+    text: str = "",
+    *,
+    why: LabVersionReason = LabVersionReason.ASKED,
+    now: datetime | None = None,
+    days_ago: float = 0,
 ) -> LabVersion:
     """A version, kept now or so many days ago."""
     at = (now or timezone.now()) - timedelta(days=days_ago)

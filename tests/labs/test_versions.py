@@ -162,7 +162,9 @@ def test_a_lab_is_saved_before_it_is_stopped_wiped_or_deleted(
     assert (version.why, version.content.text, version.kept_by) == (why, theirs, "ada")
 
 
-def test_running_configurations_are_read_first_when_asked_for_and_what_fails_is_told(servers: SimulatedFleet, miguel: User) -> None:
+def test_running_configurations_are_read_first_when_asked_for_and_what_fails_is_told(
+    servers: SimulatedFleet, miguel: User
+) -> None:
     worker = worker_on(servers[0])
     servers[0].change(add_labs=[{"title": "Busy", "owner": "mei", "nodes": 3, "running": True}])
     lab = lab_on(servers[0], worker)

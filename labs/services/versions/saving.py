@@ -174,6 +174,8 @@ def _saved_before(worker: Worker, sentence: str) -> Outcome:
     saved = LabVersion.objects.filter(current, lab__in=labs).values("lab")
     unsaved = [str(lab) for lab in labs.exclude(pk__in=saved).order_by("title", "pk")[: NAMED + 1]]
     if not unsaved:
-        return Done(f"It cannot be asked now; all {labs.count()} labs were saved earlier, as far as is known.")
+        count = labs.count()
+        whole = "its lab was" if count == 1 else f"all {count} labs were"
+        return Done(f"It cannot be asked now; {whole} saved earlier, as far as is known.")
     names = ", ".join(unsaved[:NAMED]) + (" and others" if len(unsaved) > NAMED else "")
     raise Unsaved(f"{sentence} Not saved since they last changed: {names}.")
