@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -61,7 +61,7 @@ def compare(old: str, new: str) -> Comparison:
     shifted = [(tag, a + same_head, b + same_head, c + same_head, d + same_head) for tag, a, b, c, d in changes]
     removed = sum(b - a for tag, a, b, _, _ in shifted if tag != "equal")
     added = sum(d - c for tag, _, _, c, d in shifted if tag != "equal")
-    lines = []
+    lines: list[Line] = []
     left_out = ""
     for line in _lines(before, after, shifted):
         if len(lines) == MOST_SHOWN:
@@ -81,7 +81,7 @@ def _same(pairs: Iterable[tuple[str, str]]) -> int:
     return count
 
 
-def _lines(before: list[str], after: list[str], changes: list[tuple[str, int, int, int, int]]) -> Iterator[Line]:
+def _lines(before: list[str], after: list[str], changes: Sequence[tuple[str, int, int, int, int]]) -> Iterator[Line]:
     """The changed lines with CONTEXT around them, and a gap wherever lines between are left out."""
     shown, offset = 0, 0  # how many lines of `before` are told; what to add to their number for that in `after`
     for tag, a, b, c, d in changes:
