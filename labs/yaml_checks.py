@@ -16,6 +16,7 @@ MOST_BYTES = 5 * 1024 * 1024
 MOST_PARTS = 300_000  # keys, values, beginnings and ends of lists: a lab of 300 nodes has about 30,000
 DEEPEST = 32
 LONGEST_TITLE = 64  # characters; CML's own limit
+LONGEST_NAME = 250  # characters of a definition's
 MOST_NODES = 5_000
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = frozenset(
@@ -155,7 +156,7 @@ def _facts(document: Any) -> LabFacts:
         raise UnusableYaml("It does not say of which topology schema it is (lab: version), so no CML would read it.")
     title = lab.get("title")
     return LabFacts(
-        title=" ".join(title.split()) if isinstance(title, str) else "",
+        title=_one_line(title) if isinstance(title, str) else "",
         schema=schema,
         nodes=len(nodes),
         node_definitions=_named(nodes, "node_definition"),
@@ -163,9 +164,17 @@ def _facts(document: Any) -> LabFacts:
     )
 
 
+def _one_line(text: str) -> str:
+    """Without control characters, which YAML can spell in quotes and a database refuses, and with single spaces."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def _named(nodes: list[dict[str, Any]], key: str) -> tuple[str, ...]:
-    found = {node.get(key) for node in nodes}
-    return tuple(sorted(name[:250] for name in found if isinstance(name, str) and name))
+    found = {name for node in nodes if isinstance(name := node.get(key), str) and name}
+    for name in found:
+        if not name.isprintable() or len(name) > LONGEST_NAME:
+            raise UnusableYaml(f"It has a node whose {key} is no name: {_one_line(name)[:60]}.")
+    return tuple(sorted(found))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

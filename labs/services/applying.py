@@ -22,18 +22,30 @@ from workers.services import labs_known
 logger = logging.getLogger(__name__)
 
 
-def apply(worker: Worker, found: Mapping[str, cml.Lab], reading: Reading, *, claimed_until: datetime, now: datetime) -> int:
-    """Write what changed; returns how many labs did. An answer about a machine that was stopped meanwhile counts no more."""
+def apply(
+    worker: Worker,
+    found: Mapping[str, cml.Lab],
+    reading: Reading,
+    *,
+    asked_at: datetime,
+    claimed_until: datetime,
+    now: datetime,
+) -> int:
+    """Write what changed; returns how many labs did. An answer about a machine that was stopped meanwhile counts no more, and one that was
+    asked for at `asked_at` brings back no lab that was deleted since."""
     with transaction.atomic():
         current = Worker.objects.select_for_update().filter(pk=worker.pk).first()
         if current is None or current.machine_state != worker.machine_state:
             return 0
         known = {lab.cml_id: lab for lab in Lab.objects.select_for_update().filter(worker=current)}
+        deleted = {lab.cml_id for lab in known.values() if lab.gone_at is not None and lab.gone_at >= asked_at}
         lines: list[Event] = []
         new = [_new(current, tile, lines, now=now) for cml_id, tile in found.items() if cml_id not in known]
         Lab.objects.bulk_create(new)
         changed = [
-            lab.pk for lab in known.values() if lab.cml_id in found and _change(lab, current, found[lab.cml_id], lines, now=now)
+            lab.pk
+            for cml_id, lab in known.items()
+            if cml_id in found and cml_id not in deleted and _change(lab, current, found[cml_id], lines, now=now)
         ]
         gone = [lab.pk for lab in known.values() if lab.cml_id in reading.gone and _mark_gone(lab, current, lines, now=now)]
         Event.objects.bulk_create(lines)

@@ -44,6 +44,7 @@ class Outcome:
 class _Round:
     """One batch: what was known when it began, and who waits to be marked as read."""
 
+    asked_at: datetime
     claimed_until: datetime
     digests: dict[uuid.UUID, dict[str, tuple[str, str]]]  # worker → CML's id → digest and worker's name, of labs not gone
     failing: set[uuid.UUID]
@@ -57,7 +58,7 @@ def refresh_labs(*, now: datetime, only: Iterable[uuid.UUID] | None = None) -> l
     workers = due.claim_labs(limit=BATCH, until=until, now=now, only=only)
     if not workers:
         return []
-    this = _begin(workers, until)
+    this = _begin(workers, now, until)
     outcomes = []
     pool = ThreadPoolExecutor(max_workers=min(PARALLEL, len(workers)), thread_name_prefix="labs")
     try:
@@ -73,13 +74,13 @@ def refresh_labs(*, now: datetime, only: Iterable[uuid.UUID] | None = None) -> l
     return outcomes
 
 
-def _begin(workers: list[Worker], until: datetime) -> _Round:
+def _begin(workers: list[Worker], now: datetime, until: datetime) -> _Round:
     digests: dict[uuid.UUID, dict[str, tuple[str, str]]] = {}
     labs = Lab.objects.filter(worker__in=workers, gone_at__isnull=True)
     for worker_id, cml_id, digest, name in labs.values_list("worker_id", "cml_id", "digest", "worker_name"):
         digests.setdefault(worker_id, {})[cml_id] = (digest, name)
     failing = set(LabsCheck.objects.filter(worker__in=workers).values_list("worker_id", flat=True))
-    return _Round(claimed_until=until, digests=digests, failing=failing)
+    return _Round(asked_at=now, claimed_until=until, digests=digests, failing=failing)
 
 
 def _keep(this: _Round, worker: Worker, reading: Reading) -> Outcome:
@@ -94,7 +95,8 @@ def _keep(this: _Round, worker: Worker, reading: Reading) -> Outcome:
     if fresh == this.digests.get(worker.pk, {}) and not reading.problem and same_worker:
         this.waiting.append(worker.pk)
         return Outcome(worker=worker, was_read=True, labs=len(found))
-    changed = applying.apply(worker, found, reading, claimed_until=this.claimed_until, now=timezone.now())
+    times = {"asked_at": this.asked_at, "claimed_until": this.claimed_until, "now": timezone.now()}
+    changed = applying.apply(worker, found, reading, **times)
     return Outcome(worker=worker, was_read=True, labs=len(found), changed=changed, problem=reading.problem)
 
 

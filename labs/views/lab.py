@@ -28,10 +28,12 @@ NEWEST = 5  # operations
 def lab(request: PersonalRequest, lab_id: uuid.UUID) -> HttpResponse:
     """Everything about one lab. htmx gets what changes."""
     found = access.lab_to_see(request, lab_id)
+    newest = list(Operation.objects.for_subject(found.pk)[:NEWEST])
     context = {
         "lab": found,
+        "going_on": next((operation for operation in newest if operation.is_in_flight), None),
         "console": console_of(found),
-        "newest": Operation.objects.for_subject(found.pk)[:NEWEST],
+        "newest": newest,
         "stream_url": f"/api/events/stream?channel=fleet&channel=labs&channel={found.row_id}",
     }
     context |= newest_of(found)

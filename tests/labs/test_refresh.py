@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -291,10 +292,10 @@ def test_an_answer_about_a_machine_that_was_stopped_meanwhile_counts_no_more(
     assert Lab.objects.exists() == known
 
 
-def test_a_server_that_hangs_delays_no_other(servers: SimulatedFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_delays_no_other(servers: SimulatedFleet, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     hanging, well = worker_of(servers[0]), worker_of(servers[1])
     servers[0].set_mode("timeout")
-    monkeypatch.setattr("workers.services.connection.LIMITS", {"read_timeout": 2.0})
+    settings.CML_READ_TIMEOUT = 2
     finished: dict[str, float] = {}
     start = time.monotonic()
     from labs.services import refresh

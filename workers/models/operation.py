@@ -117,7 +117,7 @@ class Operation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.worker_name}".strip()
+        return f"{self.get_kind_display()} {self.subject_name or self.worker_name}".strip()
 
     def get_absolute_url(self) -> str:
         return reverse("operation", args=[self.id])

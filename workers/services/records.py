@@ -39,7 +39,9 @@ def delete_record(*, worker: Worker, keep_instance: bool, by: Asker, now: dateti
         other = Operation.objects.in_flight().filter(worker=current).first()
         if other is not None:
             doing = OperationKind(other.kind).doing
-            raise UnableToDelete(f"{doing} {current} is on its way, asked by {other.asked_by}. Wait until it has ended.")
+            raise UnableToDelete(
+                f"{doing} {other.subject_name or current} is on its way, asked by {other.asked_by}. Wait until it has ended."
+            )
         close_all(worker=current, reason=CloseReason.DELETED, sentence="The worker’s record was deleted.", now=now)
         _tell(current, by, now)
         current.delete()

@@ -82,7 +82,7 @@ def _url(name: str, worker: Worker) -> str:
 
 def _why_not_delete(worker: Worker, others: list[Operation]) -> str:
     if others:
-        return f"{others[0].doing} {worker} is on its way, asked by {others[0].asked_by}."
+        return f"{others[0].doing} {others[0].subject_name or worker} is on its way, asked by {others[0].asked_by}."
     return rules.may_delete_record(worker, keep_instance=True).sentence
 
 

@@ -200,7 +200,7 @@ def read(task: Task) -> Outcome:
     """Have the new lab among the portal's, as whose it is."""
     worker = up(task)
     lab = _met(task)
-    if not lab.digest:
+    if not lab.digest or lab.title != task.operation.parameters["title"]:
         refresh.refresh_labs(now=task.now, only=[worker.pk])
         lab.refresh_from_db()
     if not lab.digest and task.lasted() < READ_WITHIN:

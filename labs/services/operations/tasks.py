@@ -99,7 +99,7 @@ def look(task: Task, lab: Lab) -> dict[str, NodeState]:
     found = ask(task, lambda: task.cml.lab_element_states(lab.cml_id), gone=gone_sentence(lab))
     words = dict(found.nodes)
     state = _state(words) if words else ask(task, lambda: task.cml.lab_state(lab.cml_id), gone=gone_sentence(lab))
-    keep(task, lab, words, state)
+    keep(task, lab, words, state, dict(found.links))
     return {node_id: NodeState.read(word) for node_id, word in words.items()}
 
 
@@ -117,14 +117,15 @@ def _state(words: dict[str, str]) -> str:
 
 
 @transaction.atomic
-def keep(task: Task, lab: Lab, words: dict[str, str], state: str) -> None:
+def keep(task: Task, lab: Lab, words: dict[str, str], state: str, links: dict[str, str]) -> None:
     """Write what was seen, if it is news, as the doing of whoever asked; the refresh, which sees the whole lab, will read it again."""
     current = Lab.objects.select_for_update().filter(pk=lab.pk, gone_at__isnull=True).first()
     if current is None:
         return
     nodes = [node | {"state": words.get(node["id"], node["state"])[:32]} for node in current.topology.get("nodes") or []]
+    lines = [link | {"state": links.get(link["id"], link["state"])[:32]} for link in current.topology.get("links") or []]
     running = sum(NodeState.read(word).is_running for word in words.values())
-    fields = {"nodes_running": running, "topology": current.topology | {"nodes": nodes}}
+    fields = {"nodes_running": running, "topology": current.topology | {"nodes": nodes, "links": lines}}
     before = current.state_word
     if (state, state) != (current.state, current.state_text):
         known = state if state in LabState.values else ""

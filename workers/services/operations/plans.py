@@ -102,10 +102,8 @@ def succeeded(operation: Operation, now: datetime) -> str:
 
 
 def after_end(operation: Operation, stopped: Stopped | None, *, now: datetime) -> None:
-    """What must not outlive an operation, however it ended, and what its end means for the app whose kind it is.
-
-    Inside the transaction that ends it; `stopped` says why it failed.
-    """
+    """What must not outlive an operation, and what its end means for the app that brought its kind. Inside the transaction that ends
+    it; `stopped` says why it failed."""
     if operation.kind == OperationKind.REGISTER:
         tokens.forget(operation)
     other = registry.registered(operation.kind)
