@@ -17,13 +17,30 @@ LONGEST_PASTE = 1_000_000  # characters: what is larger is uploaded as a file
 LIMIT = "5 MB"
 
 
-class DeleteLabForm(ReasonForm):
+class WipeLabForm(ReasonForm):
+    """Why, and whether it goes on when the lab cannot be saved first."""
+
+    unsaved = forms.BooleanField(
+        required=False,
+        label="Go on even if the lab cannot be saved first",
+        help_text="Say why in the reason. It goes into the audit.",
+    )
+    field_order = ["unsaved", "reason"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("unsaved") and not cleaned.get("reason", "").strip():
+            self.add_error("reason", "Say why it may go on without being saved.")
+        return cleaned
+
+
+class DeleteLabForm(WipeLabForm):
     """The lab's title typed, as a lock against the wrong tab."""
 
     title = forms.CharField(
         max_length=255, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"})
     )
-    field_order = ["title", "reason"]
+    field_order = ["title", "unsaved", "reason"]
 
     def __init__(self, lab: Lab, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -12,6 +12,7 @@ from accounts.models import User
 from labs.models import Lab, LabsBackup, LabVersion, LabYaml
 from labs.services.operations import requests as lab_requests
 from labs.services.versions import fetching, nightly, requests
+from tests.conftest import signed_in
 from tests.labs.saving import cml_processes, lab_on, servers, worker_on, yaml_of
 from tests.labs.scripted_cml import ScriptedCml
 from tests.licensing import step, to_end
@@ -160,6 +161,23 @@ def test_a_lab_is_saved_before_it_is_stopped_wiped_or_deleted(
     assert step(operation, "save")["detail"] == "Saved."
     version = LabVersion.objects.get(lab=lab)
     assert (version.why, version.content.text, version.kept_by) == (why, theirs, "ada")
+
+
+def test_a_lab_that_cannot_be_saved_is_not_deleted_unless_somebody_says_why(servers: SimulatedFleet, ada: User) -> None:
+    lab = lab_on(servers[0], worker_on(servers[0]))
+    servers[0].set_mode("502", paths=[f"/labs/{lab.cml_id}/download"])
+    browser, address, form = signed_in(ada), f"/labs/{lab.pk}/delete/", {"title": lab.title}
+    browser.post(address, form)
+
+    refused = to_end(Operation.objects.get())
+
+    assert refused.state == "refused"
+    assert refused.sentence.startswith("CCNA: VLANs was not deleted, because it could not be saved.")
+    assert browser.post(address, form | {"unsaved": "on"}).status_code == 422
+    assert browser.post(address, form | {"unsaved": "on", "reason": "broken"}).status_code == 302
+    operation = to_end(Operation.objects.get(state="pending"))
+    assert (operation.state, operation.reason) == ("succeeded", "broken"), operation.sentence
+    assert client_of(servers[0]).lab_ids() == ()
 
 
 def test_running_configurations_are_read_first_when_asked_for_and_what_fails_is_told(

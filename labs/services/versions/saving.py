@@ -98,7 +98,10 @@ def before(why: LabVersionReason, done: str) -> Callable[[Task], Outcome]:
             return Done("CML no longer has it." if task.operation.result.get("gone") else "Saved.")
         if why == LabVersionReason.BEFORE_STOP:
             return Done(f"Not saved, which a stop does not need: {problem}")
-        raise Stopped(f"{lab} was not {done}, because it could not be saved. {problem}", nothing_done=True)
+        if task.operation.parameters.get("unsaved"):
+            return Done(f"Not saved, and passed over as asked: {problem}")
+        sentence = f"{lab} was not {done}, because it could not be saved. {problem} Ask again and say that it may go on unsaved, or try later."
+        raise Stopped(sentence, nothing_done=True)
 
     return save_lab
 
