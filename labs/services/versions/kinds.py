@@ -68,7 +68,7 @@ def _ruling(worker: Worker, lab_id: uuid.UUID | None) -> Ruling:
 
 def _ended(operation: Operation, stopped: Stopped | None, now: datetime) -> None:
     """What was remembered of the work in between is needed no more; the numbers and the failures stay."""
-    for name in ("nodes", "done", "silent", "list_tries"):
+    for name in ("labs", "nodes", "done", "silent", "list_tries"):
         operation.result.pop(name, None)
     Operation.objects.filter(pk=operation.pk).update(result=operation.result)
 
