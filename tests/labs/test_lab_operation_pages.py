@@ -314,3 +314,11 @@ def test_script_in_a_title_is_text_wherever_operations_show_it(worker: Worker, a
     preview = client.post("/labs/bulk/", {"action": "stop", "ids": [str(lab.pk)]}).content.decode()
     assert SCRIPT not in preview
     assert Lab.objects.get().title == SCRIPT
+
+
+def test_the_panel_of_a_worker_leads_to_an_import_there(worker: Worker, uma: User, miguel: User) -> None:
+    address = f"/labs/import/?worker={worker.pk}"
+
+    assert address in page(signed_in(miguel), f"/workers/{worker.pk}/labs/")
+    assert address not in page(signed_in(uma), f"/workers/{worker.pk}/labs/")
+    assert f'<option value="{worker.pk}" selected>' in page(signed_in(miguel), address)
