@@ -149,7 +149,11 @@ def test_many_by_filter(worker: Worker, miguel: User) -> None:
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [({"action": "start"}, "select labs first"), ({"action": "wipe"}, "choose Start or Stop"), ({}, "choose Start or Stop")],
+    [
+        ({"action": "start"}, "select labs first"),
+        ({"action": "wipe"}, "choose Start, Stop or Back up"),
+        ({}, "choose Start, Stop or Back up"),
+    ],
 )
 def test_what_makes_no_sense_is_said(miguel: User, body: dict[str, str], words: str) -> None:
     assert words in signed_in(miguel).post("/labs/bulk/", body, follow=True).content.decode()
