@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='LabsBackup',
             fields=[
-                ('worker', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='labs_backup', serialize=False, to='workers.worker')),
+                ('worker', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='workers.worker')),
                 ('due_at', models.DateTimeField()),
                 ('asked_at', models.DateTimeField(blank=True, null=True)),
             ],
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='labversion',
             name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='lab_versions', to='workers.operation'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='workers.operation'),
         ),
         migrations.AddField(
             model_name='labversion',

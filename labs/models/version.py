@@ -62,7 +62,7 @@ class LabVersion(models.Model):
     confirmed_at = models.DateTimeField()  # when CML last gave just this; at first the same as `at`
     pinned = models.BooleanField(default=False)  # retention leaves it alone
     # The operation that kept it: an operation that is repeated keeps a lab once.
-    operation = models.ForeignKey(Operation, null=True, blank=True, on_delete=models.SET_NULL, related_name="lab_versions")
+    operation = models.ForeignKey(Operation, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     objects = LabVersionQuerySet.as_manager()
 
@@ -94,7 +94,7 @@ class LabVersion(models.Model):
 class LabsBackup(models.Model):
     """The nightly backup of one worker's labs: when it is due next, and how the last one went."""
 
-    worker = models.OneToOneField(Worker, primary_key=True, on_delete=models.CASCADE, related_name="labs_backup")
+    worker = models.OneToOneField(Worker, primary_key=True, on_delete=models.CASCADE, related_name="+")
     due_at = models.DateTimeField()
     asked_at = models.DateTimeField(null=True, blank=True)  # the last one
     operation = models.ForeignKey(Operation, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

@@ -38,7 +38,7 @@ def tick(*, now: datetime) -> int:
 
 
 def _know_everyone(now: datetime) -> None:
-    new = Worker.objects.filter(labs_backup__isnull=True, machine_state=MachineState.RUNNING)
+    new = Worker.objects.filter(machine_state=MachineState.RUNNING).exclude(pk__in=LabsBackup.objects.values("worker"))
     rows = [LabsBackup(worker=worker, due_at=next_at(worker, after=now)) for worker in new.only("pk")[:500]]
     LabsBackup.objects.bulk_create(rows, ignore_conflicts=True)
 
