@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.labs.operating import yaml_of
 from tests.sandbox_process import Sandbox, running_sandbox
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 SLOW = 60_000
 WORKER = "ccnp-encor-01"
 OTHER = "ccnp-encor-02"
