@@ -63,8 +63,8 @@ def announce_checked(*, worker_ids: Iterable[uuid.UUID], at: datetime) -> None:
 
 CREATED, REMOVED, RETURNED = "lab.created", "lab.removed", "lab.returned"
 STATE_UPDATED, UPDATED = "lab.state.updated", "lab.updated"
-_STATE = ("state", "state_text", "nodes_running")
-_FIGURES = ("title", "owner_username", "owner_fullname", "node_count", "link_count", "cml_modified_at")
+STATE_FIELDS = ("state", "state_text", "nodes_running")
+FIGURES = ("title", "owner_username", "owner_fullname", "node_count", "link_count", "cml_modified_at")
 # These may be long: API clients hear that they changed and ask for them.
 _LONG = ("description", "notes", "associations", "topology")
 
@@ -77,10 +77,10 @@ def tell_lab(lab: Lab, kind: str, *, at: datetime) -> None:
 def tell_lab_changes(lab: Lab, before: Mapping[str, Any], *, at: datetime) -> None:
     """The lab's row was written; `before` holds the former values of the fields that were."""
     after = {name: getattr(lab, name) for name in before}
-    moved = _changes(before, after, _STATE)
+    moved = _changes(before, after, STATE_FIELDS)
     if moved:
         _tell(lab, STATE_UPDATED, at=at, changes=moved)
-    figures = _changes(before, after, _FIGURES)
+    figures = _changes(before, after, FIGURES)
     also = [name for name in _LONG if name in before and before[name] != after[name]]
     if figures or (also and not moved):
         _tell(lab, UPDATED, at=at, changes=figures, also=also)
