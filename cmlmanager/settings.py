@@ -218,6 +218,15 @@ ALERT_INTERVAL = env.integer("ALERT_INTERVAL", 30, minimum=1, maximum=3600)
 SAMPLE_DAYS = env.integer("SAMPLE_DAYS", 7, minimum=1, maximum=400)
 SAMPLE_HOURLY_DAYS = env.integer("SAMPLE_HOURLY_DAYS", 400, minimum=31, maximum=3660)
 
+# ── Versions of labs ───────────────────────────────────────────────────────────────────────────────────────────────
+LABS_NIGHTLY = env.boolean("LABS_NIGHTLY", True)  # back up the labs of every worker once a night
+LABS_NIGHTLY_HOUR = env.integer("LABS_NIGHTLY_HOUR", 1, minimum=0, maximum=23)  # UTC
+LABS_NIGHTLY_MINUTES = env.integer("LABS_NIGHTLY_MINUTES", 120, minimum=1, maximum=720)  # over which the workers are spread
+# Of each lab so many different texts are kept, and none for longer than so many days; the newest version always while the lab is there.
+LAB_VERSIONS_KEEP = env.integer("LAB_VERSIONS_KEEP", 30, minimum=1, maximum=1000)
+LAB_VERSION_DAYS = env.integer("LAB_VERSION_DAYS", 90, minimum=1, maximum=3660)
+LAB_GONE_DAYS = env.integer("LAB_GONE_DAYS", 730, minimum=1, maximum=36_600)  # for the last version of a lab that is gone
+
 # ── Operations (seconds) ───────────────────────────────────────────────────────────────────────────────────────────
 # How long a process may hold an operation before it is taken for dead; longer than the hard time limit of workers.run_operation.
 OPERATION_LEASE = env.integer("OPERATION_LEASE", 180, minimum=1, maximum=3600)
@@ -290,6 +299,8 @@ CELERY_BEAT_SCHEDULE = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
+    "labs_nightly": {"task": "labs.back_up_nightly", "schedule": 60, "options": {"expires": 60}},
+    "lab_versions": {"task": "labs.prune_versions", "schedule": 3600, "options": {"expires": 3600}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
     "alerts": {"task": "workers.evaluate_alerts", "schedule": ALERT_INTERVAL, "options": {"expires": ALERT_INTERVAL}},
     "license_tokens": {"task": "workers.sweep_license_tokens", "schedule": 60, "options": {"expires": 60}},

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 
 from accounts.requests import PersonalRequest
-from labs.models import Lab
+from labs.models import Lab, LabVersion
 
 
 def lab_to_see(request: PersonalRequest, lab_id: uuid.UUID) -> Lab:
@@ -22,3 +22,13 @@ def lab_to_act_on(request: PersonalRequest, lab_id: uuid.UUID, permission: str) 
     if not request.user.has_perm(permission):
         raise PermissionDenied
     return lab
+
+
+def version_to_act_on(request: PersonalRequest, version_id: int) -> LabVersion:
+    """The version with its text, for those who may operate labs: configurations hold passwords. 404 and 403 as for the lab."""
+    version = get_object_or_404(
+        LabVersion.objects.visible_to(request.user).select_related("lab__worker", "content"), pk=version_id
+    )
+    if not request.user.has_perm("labs.operate_lab"):
+        raise PermissionDenied
+    return version

@@ -20,8 +20,8 @@ class LabAdmin(ReadOnlyAdmin):
 
 @admin.register(LabVersion)
 class LabVersionAdmin(ReadOnlyAdmin):
-    list_display = ("at", "title", "why", "actor_kind", "actor_name", "content", "with_configurations", "cml_version")
-    list_filter = ("why", "actor_kind", "with_configurations")
+    list_display = ("at", "title", "why", "actor_kind", "actor_name", "content", "with_configurations", "pinned", "cml_version")
+    list_filter = ("why", "actor_kind", "with_configurations", "pinned")
     search_fields = ("title", "lab__title", "actor_name", "=content__sha256")
     list_select_related = ("lab", "content", "actor")
     date_hierarchy = "at"

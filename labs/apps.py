@@ -8,5 +8,7 @@ class LabsConfig(AppConfig):
     def ready(self) -> None:
         # The engine of operations knows of labs only what is told here.
         from labs.services.operations import kinds
+        from labs.services.versions import kinds as version_kinds
 
         kinds.register_all()
+        version_kinds.register_all()

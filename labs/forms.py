@@ -17,13 +17,30 @@ LONGEST_PASTE = 1_000_000  # characters: what is larger is uploaded as a file
 LIMIT = "5 MB"
 
 
-class DeleteLabForm(ReasonForm):
+class WipeLabForm(ReasonForm):
+    """Why, and whether it goes on when the lab cannot be saved first."""
+
+    unsaved = forms.BooleanField(
+        required=False,
+        label="Go on even if the lab cannot be saved first",
+        help_text="Say why in the reason. It goes into the audit.",
+    )
+    field_order = ["unsaved", "reason"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("unsaved") and not cleaned.get("reason", "").strip():
+            self.add_error("reason", "Say why it may go on without being saved.")
+        return cleaned
+
+
+class DeleteLabForm(WipeLabForm):
     """The lab's title typed, as a lock against the wrong tab."""
 
     title = forms.CharField(
         max_length=255, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"})
     )
-    field_order = ["title", "reason"]
+    field_order = ["title", "unsaved", "reason"]
 
     def __init__(self, lab: Lab, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,3 +128,49 @@ def _text(file: UploadedFile) -> str:
     if (file.size or 0) > yaml_checks.MOST_BYTES:
         raise yaml_checks.UnusableYaml(f"It is larger than {LIMIT}, which is more than the portal takes.")
     return yaml_checks.decoded(file.read())
+
+
+class BackupForm(ReasonForm):
+    """A note for the version, and whether running configurations are read first."""
+
+    note = forms.CharField(
+        required=False,
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Stays beside the version: what it is good for.",
+    )
+    extract = forms.BooleanField(
+        required=False,
+        label="Read the configurations of running nodes first",
+        help_text="CML types on each node’s console for that; it takes up to a minute a node.",
+    )
+    field_order = ["note", "extract"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"]
+
+
+class RestoreForm(ReasonForm):
+    """Where a version is to go, and under which title."""
+
+    worker = WorkerChoice(
+        queryset=Worker.objects.none(), empty_label="Choose a worker", help_text="Workers that run. Its CML must be ready."
+    )
+    title = forms.CharField(
+        required=False,
+        max_length=yaml_checks.LONGEST_TITLE,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Left empty: as the lab was called.",
+    )
+    without_images = forms.BooleanField(
+        required=False,
+        label="Restore it even if CML lacks some of its images",
+        help_text="Nodes that need them will not start. A missing node definition always stops the restore.",
+    )
+    field_order = ["worker", "title", "without_images", "reason"]
+
+    def __init__(self, workers: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: forms.ModelChoiceField[Any] = self.fields["worker"]  # type: ignore[assignment]
+        choices.queryset = workers.filter(machine_state=MachineState.RUNNING).order_by("name", "id")

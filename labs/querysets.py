@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Case, CharField, Count, IntegerField, Q, Value, When
+from django.db.models import Case, CharField, Count, IntegerField, OuterRef, Q, Subquery, Value, When
 
 from labs.choices import OF_STATE, Standing
 from workers.choices import MachineState
@@ -69,3 +70,24 @@ class LabQuerySet(models.QuerySet[Any]):
     def counts(self) -> dict[str, int]:
         """How many are shown as what; keys are the values of Standing. One query."""
         return dict(self.annotate(shown_as=STANDING).values_list("shown_as").annotate(n=Count("pk")).order_by())
+
+
+class LabVersionQuerySet(models.QuerySet[Any]):
+    """Versions of labs. Not typed as such: the models import this module."""
+
+    def visible_to(self, user: User) -> LabVersionQuerySet:
+        """All of them for everybody who sees labs: that they are there. What is in them takes labs.operate_lab."""
+        return self if user.has_perm("labs.view_lab") else self.none()
+
+    def for_rows(self) -> LabVersionQuerySet:
+        """Newest first, with what a list shows, and without the texts."""
+        return (
+            self.select_related("lab", "lab__worker", "content")
+            .defer("content__packed", "lab__topology", "lab__notes", "lab__worker__health", "lab__worker__computes")
+            .order_by("-at", "-id")
+        )
+
+    def newest_of(self, labs: Iterable[Any]) -> LabVersionQuerySet:
+        """The newest of each of `labs`."""
+        first = self.model._default_manager.filter(lab=OuterRef("lab")).order_by("-at", "-id")
+        return self.filter(lab__in=list(labs), pk=Subquery(first.values("pk")[:1]))

@@ -59,15 +59,19 @@ class LabFacts:
 
 def read(text: str) -> LabFacts:
     """The facts of a lab's YAML (or JSON, which is YAML). Raises UnusableYaml."""
+    return _facts(document(text))
+
+
+def document(text: str) -> Any:
+    """The YAML as dictionaries, lists, strings and None. Raises UnusableYaml."""
     if len(text.encode()) > MOST_BYTES:
         raise UnusableYaml("It is larger than 5 MB, which is more than the portal takes.")
     if not text.strip():
         raise UnusableYaml("It is empty.")
     try:
-        document = _document(text)
+        return _document(text)
     except yaml.YAMLError as error:
         raise UnusableYaml(f"It is no YAML: {_words(error)}.") from None
-    return _facts(document)
 
 
 def decoded(raw: bytes) -> str:

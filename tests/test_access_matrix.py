@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import User
 from tests.conftest import signed_in
 from tests.labs.makers import make_lab
+from tests.labs.saving import version_of
 from tests.makers import make_worker
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +104,17 @@ MATRIX: list[tuple[str, str, dict[str, str], tuple[int, ...]]] = [
     ("GET", "labs/<uuid:lab_id>/delete/", {"lab_id": "lab"}, ADMIN_ONLY),
     ("POST", "labs/<uuid:lab_id>/delete/", {"lab_id": "lab"}, (IN, 403, 403, 403, 422)),
     ("POST", "labs/<uuid:lab_id>/download/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
+    ("POST", "labs/<uuid:lab_id>/backup/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
+    ("GET", "labs/<uuid:lab_id>/versions/", {"lab_id": "lab"}, SEEN),
+    ("GET", "labs/<uuid:lab_id>/versions/compare/", {"lab_id": "lab"}, (IN, 403, 403, 302, 302)),
+    ("GET", "labs/versions/", {}, SEEN),
+    ("GET", "labs/versions/<int:version_id>/", {"version_id": "version"}, (IN, 403, 403, 200, 200)),
+    ("GET", "labs/versions/<int:version_id>/download/", {"version_id": "version"}, (IN, 403, 403, 200, 200)),
+    ("POST", "labs/versions/<int:version_id>/pin/", {"version_id": "version"}, (IN, 403, 403, 302, 302)),
+    ("GET", "labs/versions/<int:version_id>/restore/", {"version_id": "version"}, (IN, 403, 403, 200, 200)),
+    ("POST", "labs/versions/<int:version_id>/restore/", {"version_id": "version"}, (IN, 403, 403, 422, 422)),
+    ("GET", "workers/<uuid:worker_id>/labs/archive/", {"worker_id": "worker"}, (IN, 403, 403, 200, 200)),
+    ("POST", "workers/<uuid:worker_id>/labs/backup/", {"worker_id": "worker"}, (IN, 403, 403, 302, 302)),
     ("GET", "operations/", {}, SEEN),
     ("POST", "operations/", {}, (IN, 403, 405, 405, 405)),
     ("GET", "operations/<uuid:operation_id>/", {"operation_id": "worker"}, (IN, 403, 404, 404, 404)),
@@ -245,7 +257,7 @@ def test_who_may(
     method: str, route: str, arguments: dict[str, str], expected: tuple[int, ...], browsers: dict[str, Client]
 ) -> None:
     worker = make_worker()
-    things = {"worker": str(worker.pk), "lab": str(make_lab(worker).pk)}
+    things = {"worker": str(worker.pk), "lab": str((lab := make_lab(worker)).pk), "version": str(version_of(lab).pk)}
     address = "/" + route
     for name, value in arguments.items():
         for placeholder in (f"<uuid:{name}>", f"<int:{name}>", f"<path:{name}>", f"<{name}>"):

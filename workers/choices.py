@@ -226,7 +226,7 @@ class OperationKind(TextChoices):
     LAB_DELETE = "lab_delete", "Delete lab"
     LAB_IMPORT = "lab_import", "Import lab"
     LAB_DOWNLOAD = "lab_download", "Download lab"
-    LAB_BACKUP = "lab_backup", "Back up lab"
+    LAB_BACKUP = "lab_backup", "Back up"
     LAB_RESTORE = "lab_restore", "Restore lab"
 
     @property
@@ -253,7 +253,7 @@ _DOING = {
     OperationKind.LAB_DELETE: "Deleting lab",
     OperationKind.LAB_IMPORT: "Importing lab",
     OperationKind.LAB_DOWNLOAD: "Downloading lab",
-    OperationKind.LAB_BACKUP: "Backing up lab",
+    OperationKind.LAB_BACKUP: "Backing up",
     OperationKind.LAB_RESTORE: "Restoring lab",
 }
 

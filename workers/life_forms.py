@@ -21,7 +21,7 @@ class ReasonForm(forms.Form):
 
 
 class TerminateForm(ReasonForm):
-    """The worker's name typed, as a lock against the wrong tab; and, when its CML holds a seat, what is to become of that."""
+    """The worker's name typed, as a lock against the wrong tab; and what may be lost: labs that cannot be saved, and a seat that its CML holds."""
 
     name = forms.CharField(
         max_length=255, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"})
@@ -38,10 +38,28 @@ class TerminateForm(ReasonForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="Goes into the audit.",
     )
-    field_order = ["give_up_seat", "seat_reason", "name", "reason"]
+    give_up_labs = forms.BooleanField(
+        label="Terminate even if its labs cannot be saved",
+        required=False,
+        help_text="Labs that are not saved are then lost with the disk.",
+    )
+    labs_reason = forms.CharField(
+        label="Why they may be lost",
+        required=False,
+        max_length=400,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Goes into the audit.",
+    )
+    field_order = ["give_up_labs", "labs_reason", "give_up_seat", "seat_reason", "name", "reason"]
 
     def __init__(
-        self, worker: Worker, *args: Any, seat_at_stake: bool = False, can_give_back: bool = True, **kwargs: Any
+        self,
+        worker: Worker,
+        *args: Any,
+        seat_at_stake: bool = False,
+        can_give_back: bool = True,
+        labs_at_stake: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.worker = worker
@@ -49,9 +67,13 @@ class TerminateForm(ReasonForm):
         self.fields["name"].label = f"Type {worker} to confirm"
         if not seat_at_stake:
             del self.fields["give_up_seat"], self.fields["seat_reason"]
+        if not labs_at_stake:
+            del self.fields["give_up_labs"], self.fields["labs_reason"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("give_up_labs") and not cleaned.get("labs_reason", "").strip():
+            self.add_error("labs_reason", "Say why: it goes into the audit.")
         if "give_up_seat" not in self.fields:
             return cleaned
         if not cleaned.get("give_up_seat") and not self.can_give_back:

@@ -3,6 +3,6 @@
 from labs.models.check import LabsCheck
 from labs.models.file import LabFile
 from labs.models.lab import Lab
-from labs.models.version import LabVersion, LabYaml
+from labs.models.version import LabsBackup, LabVersion, LabYaml
 
-__all__ = ["Lab", "LabFile", "LabVersion", "LabYaml", "LabsCheck"]
+__all__ = ["Lab", "LabFile", "LabVersion", "LabYaml", "LabsBackup", "LabsCheck"]

@@ -7,10 +7,14 @@ import hashlib
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.urls import reverse
 
 from labs.choices import LabVersionReason
 from labs.models.lab import Lab
+from labs.querysets import LabVersionQuerySet
 from workers.choices import ActorKind
+from workers.models import Operation, Worker
 from workers.models.constraints import known
 
 
@@ -31,9 +35,14 @@ class LabYaml(models.Model):
         return cls(sha256=hashlib.sha256(raw).hexdigest(), packed=gzip.compress(raw, mtime=0), size=len(raw))
 
     @property
+    def raw(self) -> bytes:
+        """The text's bytes, as CML gave them."""
+        return gzip.decompress(self.packed)
+
+    @property
     def text(self) -> str:
         """The YAML."""
-        return gzip.decompress(self.packed).decode()
+        return self.raw.decode()
 
 
 class LabVersion(models.Model):
@@ -50,9 +59,21 @@ class LabVersion(models.Model):
     note = models.CharField(max_length=500, blank=True, default="")
     with_configurations = models.BooleanField(default=False)  # whether running configurations were extracted first
     cml_version = models.CharField(max_length=48, blank=True, default="")
+    confirmed_at = models.DateTimeField()  # when CML last gave just this; at first the same as `at`
+    pinned = models.BooleanField(default=False)  # retention leaves it alone
+    # The operation that kept it: an operation that is repeated keeps a lab once.
+    operation = models.ForeignKey(Operation, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = LabVersionQuerySet.as_manager()
 
     class Meta:
-        constraints = [known("why", LabVersionReason), known("actor_kind", ActorKind)]
+        constraints = [
+            known("why", LabVersionReason),
+            known("actor_kind", ActorKind),
+            models.UniqueConstraint(
+                fields=["operation", "lab"], condition=Q(operation__isnull=False), name="labversion_once_an_operation"
+            ),
+        ]
         indexes = [
             models.Index(fields=["lab", "-at", "-id"], name="labversion_of_lab"),  # a lab's page
             models.Index(fields=["at"], name="labversion_by_age"),  # retention
@@ -60,3 +81,26 @@ class LabVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title or self.lab_id} {self.at:%Y-%m-%d %H:%M}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("lab-version", args=[self.pk])
+
+    @property
+    def kept_by(self) -> str:
+        """Who had it kept, in a word."""
+        return self.actor_name or self.get_actor_kind_display()
+
+
+class LabsBackup(models.Model):
+    """The nightly backup of one worker's labs: when it is due next, and how the last one went."""
+
+    worker = models.OneToOneField(Worker, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    due_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True, blank=True)  # the last one
+    operation = models.ForeignKey(Operation, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="labsbackup_due")]
+
+    def __str__(self) -> str:
+        return f"{self.worker_id}: {self.due_at:%Y-%m-%d %H:%M}"

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from labs import access
-from labs.forms import DeleteLabForm
+from labs.forms import DeleteLabForm, WipeLabForm
 from labs.models import Lab, LabFile
 from labs.services.operations import requests, rules
 from workers.choices import OperationKind
@@ -54,6 +54,7 @@ def _all(lab: Lab, others: list[Operation]) -> Iterable[tuple[str, Choice]]:
 
     yield OPERATE, choice("start", "Start", "play", K.LAB_START)
     yield OPERATE, choice("stop", "Stop", "stop", K.LAB_STOP, running(lab))
+    yield OPERATE, choice("backup", "Back up now", "archive-box-arrow-down", K.LAB_BACKUP, "Kept here as a version.")
     yield OPERATE, choice("download", "Download YAML", "arrow-down-tray", K.LAB_DOWNLOAD, "As CML has it now.")
     yield OPERATE, choice("wipe", "Wipe…", "archive-box-x-mark", K.LAB_WIPE)
     yield DELETE, choice("delete", "Delete…", "trash", K.LAB_DELETE)
@@ -108,7 +109,7 @@ def lab_file(request: PersonalRequest, operation_id: uuid.UUID) -> HttpResponse:
 def lab_wipe(request: PersonalRequest, lab_id: uuid.UUID) -> HttpResponse:
     """Say what would be lost, and ask for it."""
     found = access.lab_to_act_on(request, lab_id, OPERATE)
-    return _final(request, found, K.LAB_WIPE, ReasonForm(request.POST or None, auto_id="wipe_%s"))
+    return _final(request, found, K.LAB_WIPE, WipeLabForm(request.POST or None, auto_id="wipe_%s"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -119,11 +120,13 @@ def lab_delete(request: PersonalRequest, lab_id: uuid.UUID) -> HttpResponse:
     return _final(request, found, K.LAB_DELETE, DeleteLabForm(found, data, auto_id="delete_%s"))
 
 
-def _final(request: PersonalRequest, found: Lab, kind: OperationKind, form: ReasonForm) -> HttpResponse:
+def _final(request: PersonalRequest, found: Lab, kind: OperationKind, form: WipeLabForm) -> HttpResponse:
     if request.method == "POST" and (not form.is_bound or form.is_valid()):
         reason = form.cleaned_data["reason"] if form.is_bound else ""
+        unsaved = form.is_bound and form.cleaned_data["unsaved"]
         try:
-            say_asked(request, requests.ask(kind=kind, lab=found, by=asker(request, reason), now=timezone.now()))
+            by = asker(request, reason)
+            say_asked(request, requests.ask(kind=kind, lab=found, by=by, now=timezone.now(), unsaved=unsaved))
         except UnableToAsk as refusal:
             say_refused(request, refusal)
         return leave_for(request, found.get_absolute_url())

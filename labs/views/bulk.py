@@ -23,7 +23,7 @@ from workers.choices import OperationKind
 from workers.services.operations.standing import on_its_way
 from workers.views.asker import asker
 
-ACTIONS = {"start": OperationKind.LAB_START, "stop": OperationKind.LAB_STOP}
+ACTIONS = {"start": OperationKind.LAB_START, "stop": OperationKind.LAB_STOP, "backup": OperationKind.LAB_BACKUP}
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 def _unusable(kind: OperationKind | None, labs: list[Lab]) -> str:
     if kind is None:
-        return "Nothing was done: choose Start or Stop."
+        return "Nothing was done: choose Start, Stop or Back up."
     if not labs:
         return "Nothing was done: select labs first."
     if len(labs) > requests.MOST:

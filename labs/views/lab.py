@@ -16,6 +16,7 @@ from labs import access
 from labs.console import console_of
 from labs.models import Lab
 from labs.views.actions import actions_of
+from labs.views.versions import newest_of
 from workers.audit_listing import Place, older_than
 from workers.models import Event, Operation
 
@@ -35,6 +36,7 @@ def lab(request: PersonalRequest, lab_id: uuid.UUID) -> HttpResponse:
         "newest": newest,
         "stream_url": f"/api/events/stream?channel=fleet&channel=labs&channel={found.row_id}",
     }
+    context |= newest_of(found)
     context |= {} if wants_fragment(request) else actions_of(request, found)
     template = "labs/components/lab_live.html" if wants_fragment(request) else "labs/lab.html"
     return vary(render(request, template, context | _history(found, "")))

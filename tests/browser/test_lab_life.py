@@ -1,4 +1,5 @@
-"""The life of a lab in a browser against the sandbox: imported, started with its nodes booting in the open page, stopped, wiped, deleted."""
+"""The life of a lab in a browser against the sandbox: imported, started with its nodes booting in the open page, stopped, wiped, deleted,
+and brought back on another worker, byte for byte."""
 
 from __future__ import annotations
 
@@ -12,9 +13,10 @@ from playwright.sync_api import Page, expect
 from tests.labs.operating import yaml_of
 from tests.sandbox_process import Sandbox, running_sandbox
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 SLOW = 60_000
 WORKER = "ccnp-encor-01"
+OTHER = "ccnp-encor-02"
 TITLE = "Browser <b>lab</b>"
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "best-practice"]}
 
@@ -35,7 +37,14 @@ def newest(page: Page, words: str) -> None:
     expect(page.locator("#lab-operations li").first).to_contain_text(words, timeout=SLOW)
 
 
-def test_import_start_stop_wipe_delete(open_as: Callable[..., Page], sandbox: Sandbox, tmp_path: Path) -> None:
+def text_of(page: Page, click: Callable[[], None]) -> bytes:
+    """The file that a click saves."""
+    with page.expect_download(timeout=SLOW) as download:
+        click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_import_start_stop_wipe_delete_restore(open_as: Callable[..., Page], sandbox: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
     file.write_text(yaml_of(title=TITLE, nodes=3))
     page = open_as("admin", f"/?q={WORKER}")
@@ -106,6 +115,25 @@ def test_import_start_stop_wipe_delete(open_as: Callable[..., Page], sandbox: Sa
     newest(page, "is deleted after")
     expect(page.locator("#lab-live")).to_contain_text("This lab is gone.", timeout=SLOW)
     is_accessible(page)
+
+    page.goto(f"{lab}versions/")
+    version = page.locator(".versions-table tbody tr").first
+    expect(version).to_contain_text("Before a deletion")
+    is_accessible(page)
+    version.get_by_role("link").first.click()
+    saved = text_of(page, page.get_by_role("link", name="Download").click)
+    assert f"title: {TITLE}".encode() in saved
+    page.get_by_role("link", name="Restore").click()
+    page.get_by_label("Worker").select_option(label=page.locator("option", has_text=OTHER).inner_text())
+    page.get_by_role("button", name="Restore").click()
+    expect(page.locator("#operation-link")).to_contain_text(f"Open {TITLE}", timeout=SLOW)
+    page.locator("#operation-link a").click()
+    expect(page.locator("#lab-live")).to_contain_text(OTHER)
+    page.locator("#action-more summary").click()
+    page.locator("#action-download button").click()
+    page.wait_for_url("**/operations/**")
+    page.locator("#operation-link a").wait_for(timeout=SLOW)
+    assert text_of(page, page.locator("#operation-link a").click) == saved
 
 
 def test_a_lab_is_stopped_from_the_list_without_script(open_as: Callable[..., Page], sandbox: Sandbox) -> None:

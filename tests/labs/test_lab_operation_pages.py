@@ -149,7 +149,11 @@ def test_many_by_filter(worker: Worker, miguel: User) -> None:
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [({"action": "start"}, "select labs first"), ({"action": "wipe"}, "choose Start or Stop"), ({}, "choose Start or Stop")],
+    [
+        ({"action": "start"}, "select labs first"),
+        ({"action": "wipe"}, "choose Start, Stop or Back up"),
+        ({}, "choose Start, Stop or Back up"),
+    ],
 )
 def test_what_makes_no_sense_is_said(miguel: User, body: dict[str, str], words: str) -> None:
     assert words in signed_in(miguel).post("/labs/bulk/", body, follow=True).content.decode()
@@ -310,3 +314,11 @@ def test_script_in_a_title_is_text_wherever_operations_show_it(worker: Worker, a
     preview = client.post("/labs/bulk/", {"action": "stop", "ids": [str(lab.pk)]}).content.decode()
     assert SCRIPT not in preview
     assert Lab.objects.get().title == SCRIPT
+
+
+def test_the_panel_of_a_worker_leads_to_an_import_there(worker: Worker, uma: User, miguel: User) -> None:
+    address = f"/labs/import/?worker={worker.pk}"
+
+    assert address in page(signed_in(miguel), f"/workers/{worker.pk}/labs/")
+    assert address not in page(signed_in(uma), f"/workers/{worker.pk}/labs/")
+    assert f'<option value="{worker.pk}" selected>' in page(signed_in(miguel), address)

@@ -77,6 +77,7 @@ def test_deleting_a_running_lab_stops_and_wipes_it_first_and_says_so_as_steps(se
     assert operation.state == "succeeded"
     assert [(one["label"], one["state"]) for one in operation.steps] == [
         ("Its turn on this CML", "done"),
+        ("Save its topology first", "done"),
         ("Ask CML to stop it", "done"),
         ("Nodes stop", "done"),
         ("Ask CML to wipe it", "done"),

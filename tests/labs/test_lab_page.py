@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -86,7 +86,7 @@ def test_nodes_are_listed_as_people_count(uma: User) -> None:
 @pytest.mark.parametrize(
     ("worker", "fields", "words"),
     [
-        ({}, {"gone_at": timezone.now()}, "This lab is gone"),
+        ({}, {"gone_at": datetime(2026, 11, 20, tzinfo=UTC)}, "This lab is gone"),
         ({"machine_state": "stopped", "name": "ccna"}, {}, "ccna is stopped"),
         ({"machine_state": "terminated"}, {}, "The worker of this lab is gone"),
         ({}, {"topology": {}}, "CML has not told the portal how this lab looks"),

@@ -80,14 +80,14 @@ def test_servers_that_hang_hold_few_threads_from_their_second_time_on(
     lock = threading.Lock()
     honest = cml_reading._ask
 
-    def counted(reading: Any, worker: Worker, *, labs: bool) -> None:
+    def counted(reading: Any, worker: Worker) -> None:
         nonlocal most
         with lock:
             if worker.custom_endpoint == servers[0].base_url:
                 holding.add(str(worker.pk))
                 most = max(most, len(holding))
         try:
-            honest(reading, worker, labs=labs)
+            honest(reading, worker)
         finally:
             with lock:
                 holding.discard(str(worker.pk))

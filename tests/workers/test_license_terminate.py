@@ -64,7 +64,7 @@ def test_labs_are_stopped_and_the_licence_is_given_back_before_the_instance_goes
 
     worker.refresh_from_db()
     assert operation.state == "succeeded", operation.sentence
-    assert [one["name"] for one in operation.steps] == ["protection", "labs", "release", "terminate", "terminated"]
+    assert [one["name"] for one in operation.steps] == ["protection", "save_labs", "labs", "release", "terminate", "terminated"]
     assert (step(operation, "labs")["detail"], step(operation, "release")["detail"]) == (
         "1 stopped",
         "CML gave it back: the seat is free.",

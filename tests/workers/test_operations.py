@@ -41,7 +41,7 @@ def test_stop_goes_through_its_steps_and_is_told_as_its_askers_doing(simulated_a
     worker.refresh_from_db()
     assert (operation.state, worker.machine_state, worker.service_state) == ("succeeded", "stopped", "unknown")
     assert operation.sentence.startswith("w is stopped after")
-    assert [step["state"] for step in operation.steps] == ["done", "done"]
+    assert [step["state"] for step in operation.steps] == ["done", "done", "done"]
     assert state_in_ec2(simulated_aws, instance_id) == "stopped"
     story = (
         Event.objects.filter(worker=worker)

@@ -63,7 +63,8 @@ def test_what_never_passes_is_given_up(simulated_aws: SimulatedAws, miguel: User
     (instance_id,) = simulated_aws.launch(REGION)
     worker = worker_of(instance_id)
     operation = asking.ask(kind=K.STOP, worker=worker, by=by(miguel), now=timezone.now())
-    Operation.objects.update(attempts=engine.MAX_ATTEMPTS - 1)
+    saved = [step | ({"state": "done"} if step["name"] == "save_labs" else {}) for step in operation.steps]
+    Operation.objects.update(attempts=engine.MAX_ATTEMPTS - 1, steps=saved)
     simulated_aws.set_fault("throttled", operation="StopInstances")
 
     engine.run(operation_id=operation.pk, now=timezone.now())

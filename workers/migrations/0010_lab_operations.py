@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='operation',
             name='kind',
-            field=models.CharField(choices=[('create', 'Create'), ('start', 'Start'), ('stop', 'Stop'), ('terminate', 'Terminate'), ('tag', 'Change tags'), ('monitor', 'Detailed monitoring'), ('look', 'Look in EC2'), ('register', 'Register licence'), ('renew', 'Renew licence'), ('deregister', 'Deregister licence'), ('license', 'Change licence'), ('lab_start', 'Start lab'), ('lab_stop', 'Stop lab'), ('lab_wipe', 'Wipe lab'), ('lab_delete', 'Delete lab'), ('lab_import', 'Import lab'), ('lab_download', 'Download lab'), ('lab_backup', 'Back up lab'), ('lab_restore', 'Restore lab')], max_length=16),
+            field=models.CharField(choices=[('create', 'Create'), ('start', 'Start'), ('stop', 'Stop'), ('terminate', 'Terminate'), ('tag', 'Change tags'), ('monitor', 'Detailed monitoring'), ('look', 'Look in EC2'), ('register', 'Register licence'), ('renew', 'Renew licence'), ('deregister', 'Deregister licence'), ('license', 'Change licence'), ('lab_start', 'Start lab'), ('lab_stop', 'Stop lab'), ('lab_wipe', 'Wipe lab'), ('lab_delete', 'Delete lab'), ('lab_import', 'Import lab'), ('lab_download', 'Download lab'), ('lab_backup', 'Back up'), ('lab_restore', 'Restore lab')], max_length=16),
         ),
         migrations.AddConstraint(
             model_name='operation',

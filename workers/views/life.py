@@ -61,7 +61,11 @@ def worker_monitoring(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRes
 def worker_terminate(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """Say what would be lost, have the name typed, and ask for the end."""
     found = access.worker_to_act_on(request, worker_id, "workers.terminate_worker")
-    stake = {"seat_at_stake": rules.seat_is_at_stake(found), "can_give_back": rules.can_give_back(found)}
+    stake = {
+        "seat_at_stake": rules.seat_is_at_stake(found),
+        "can_give_back": rules.can_give_back(found),
+        "labs_at_stake": rules.labs_are_at_stake(found),
+    }
     form = TerminateForm(found, request.POST if request.method == "POST" else None, auto_id="terminate_%s", **stake)
     if request.method == "POST" and form.is_valid():
         try:
@@ -69,6 +73,7 @@ def worker_terminate(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResp
                 worker=found,
                 give_up_seat=form.cleaned_data.get("give_up_seat", False),
                 seat_reason=form.cleaned_data.get("seat_reason", ""),
+                labs_reason=form.cleaned_data["labs_reason"] if form.cleaned_data.get("give_up_labs") else "",
                 by=asker(request, form.cleaned_data["reason"]),
                 now=timezone.now(),
             )

@@ -19,7 +19,7 @@ from workers.services.operations.bulk import UnableToAskMany
 
 MOST = 500  # labs at once
 AT_ONCE = tasks.AT_ONCE
-MANY = (OperationKind.LAB_START, OperationKind.LAB_STOP)
+MANY = (OperationKind.LAB_START, OperationKind.LAB_STOP, OperationKind.LAB_BACKUP)
 
 
 def subject_of(lab: Lab) -> Subject:
@@ -28,16 +28,26 @@ def subject_of(lab: Lab) -> Subject:
 
 
 def ask(
-    *, kind: OperationKind, lab: Lab, by: Asker, now: datetime, batch: uuid.UUID | None = None, due_at: datetime | None = None
+    *,
+    kind: OperationKind,
+    lab: Lab,
+    by: Asker,
+    now: datetime,
+    batch: uuid.UUID | None = None,
+    due_at: datetime | None = None,
+    unsaved: bool = False,
 ) -> Operation:
-    """Record an operation on `lab`. Raises UnableToAsk.
+    """Record an operation on `lab`; with `unsaved` it goes on when the lab cannot be saved first. Raises UnableToAsk.
 
     What is so already as far as the portal knows may have changed in CML since: then its labs are read again, and a second try is answered right.
     """
     if lab.worker is None:
         raise UnableToAsk(f"{lab} is gone: its worker was deleted.")
     try:
-        return asking.ask(kind=kind, worker=lab.worker, by=by, now=now, subject=subject_of(lab), batch=batch, due_at=due_at)
+        subject, parameters = subject_of(lab), {"unsaved": True} if unsaved else None
+        return asking.ask(
+            kind=kind, worker=lab.worker, by=by, now=now, subject=subject, parameters=parameters, batch=batch, due_at=due_at
+        )
     except UnableToAsk as refusal:
         if refusal.already:
             labs_known.ask_for_reading(worker_id=lab.worker.pk, now=now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -26,11 +28,19 @@ def ask_registration(*, worker: Worker, token: str, reregister: bool, nodes: int
     return operation
 
 
-def ask_termination(*, worker: Worker, give_up_seat: bool, seat_reason: str, by: Asker, now: datetime) -> Operation:
-    """Record a terminate; with `give_up_seat` it goes on when the licence cannot be given back, and the audit says why. Raises UnableToAsk."""
-    parameters = {"give_up_seat": True, "seat_reason": seat_reason.strip()[:500]} if give_up_seat else None
+def ask_termination(
+    *, worker: Worker, give_up_seat: bool, seat_reason: str, by: Asker, now: datetime, labs_reason: str = ""
+) -> Operation:
+    """Record a terminate; with `give_up_seat` it goes on when the licence cannot be given back, and with a `labs_reason` when the labs
+    cannot be saved. The audit says why. Raises UnableToAsk."""
+    parameters: dict[str, Any] = {}
+    if give_up_seat:
+        parameters |= {"give_up_seat": True, "seat_reason": seat_reason.strip()[:500]}
+    if labs_reason := labs_reason.strip()[:400]:
+        parameters |= {"give_up_labs": True, "labs_reason": labs_reason}
+        by = replace(by, reason=f"{by.reason} Labs that cannot be saved may be lost: {labs_reason}".strip())
     with transaction.atomic():
-        operation = asking.ask(kind=OperationKind.TERMINATE, worker=worker, by=by, now=now, parameters=parameters)
+        operation = asking.ask(kind=OperationKind.TERMINATE, worker=worker, by=by, now=now, parameters=parameters or None)
         if give_up_seat:
             words = "May stay taken: asked to terminate even if the licence cannot be given back"
             asking.note(operation, EventKind.SEAT, worker, now=now, after=words, detail=seat_reason)

@@ -93,6 +93,12 @@ def seat_is_at_stake(worker: Worker) -> bool:
     return worker.holds_seat and worker.machine in {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED}
 
 
+def labs_are_at_stake(worker: Worker) -> bool:
+    """Whether terminating `worker` would take labs with it, as far as is known: its CML has told of its labs at least once."""
+    known = worker.labs_succeeded_at is not None
+    return known and worker.machine in {_S.PENDING, _S.RUNNING, _S.STOPPING, _S.STOPPED}
+
+
 def can_give_back(worker: Worker) -> bool:
     """Whether its CML can be asked to."""
     return worker.machine == _S.RUNNING
@@ -125,6 +131,7 @@ SLOTS = {
     OperationKind.TAG: "tags",
     OperationKind.MONITOR: "monitoring",
     OperationKind.LOOK: "look",
+    OperationKind.LAB_BACKUP: "save",  # of all labs of a worker, or of some
     **dict.fromkeys(LICENSING, "seat"),
 }
 

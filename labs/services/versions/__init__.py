@@ -1,0 +1,1 @@
+"""Versions of labs: kept, compared, brought back, handed out, and let go."""
