@@ -33,6 +33,7 @@ class Log:
         self.listeners: set[EventListener] = set()
         self._places: list[Place] = []
         self._entries: list[tuple[Fact, bytes]] = []
+        self._unread = 0  # since all were last woken
 
     @property
     def is_ready(self) -> bool:
@@ -47,8 +48,10 @@ class Log:
         self._wake_all()
 
     def append(self, facts: Iterable[tuple[Place, Fact]]) -> None:
-        """Take what was read from the stream, and wake the streams."""
+        """Take what was read from the stream, and wake the streams that it concerns."""
+        new: list[Fact] = []
         for place, fact in facts:
+            new.append(fact)
             self._places.append(place)
             self._entries.append((fact, fact.encode(event_id(self.epoch, place))))
             self.end = place
@@ -56,7 +59,16 @@ class Log:
             surplus = len(self._places) - RING
             self.base = self._places[surplus - 1]
             del self._places[:surplus], self._entries[:surplus]
-        self._wake_all()
+        self._unread += len(new)
+        if self._unread >= RING // 2:
+            # Now and then all, so that none that hears nothing lags behind what is in memory.
+            self._unread = 0
+            self._wake_all()
+            return
+        heard = Fact(type="", topics=frozenset().union(*(fact.topics for fact in new)), data="")
+        for listener in self.listeners:
+            if heard.concerns(listener.channels):
+                listener.wake()
 
     def skip_to(self, place: Place) -> None:
         """What came up to `place` was nothing for anybody."""

@@ -102,3 +102,22 @@ def test_an_archive_that_does_not_answer_is_asked_again_later() -> None:
 
     asyncio.run(ask())
     assert behind.place == (0, 0)
+
+
+def test_a_stream_is_woken_by_what_concerns_it_and_now_and_then_to_keep_up() -> None:
+    class Woken(EventListener):
+        times = 0
+
+        def wake(self) -> None:
+            Woken.times += 1
+
+    log = filled(0)
+    log.listeners.add(Woken(["events.worker.1"], log, Archive("redis://127.0.0.1:9/0")))
+    log.append([((1, 1), about(2, 1))])
+    assert Woken.times == 0
+    log.append([((1, 2), about(2, 2)), ((1, 3), about(1, 3))])
+    assert Woken.times == 1
+    for n in range(4, 4 + RING):
+        log.append([((1, n), about(2, n))])
+    assert Woken.times == 3
+    assert log.base == (0, 0)
