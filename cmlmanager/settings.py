@@ -265,6 +265,16 @@ LIVE_CHANNELS = {
     "lab": "labs.view_lab",
     "labs": "labs.view_lab",
 }
+# The same for JSON events: what stands after `events.`, and all permissions that a reader needs; "" is `events` alone, which carries all.
+LIVE_EVENTS = {
+    "": ("workers.view_worker", "labs.view_lab"),
+    "worker": ("workers.view_worker", "labs.view_lab"),
+    "workers": ("workers.view_worker",),
+    "operations": ("workers.view_worker",),
+    "alerts": ("workers.view_worker",),
+    "labs": ("labs.view_lab",),
+    "lab": ("labs.view_lab",),
+}
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
 # ── Background work ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -32,6 +32,11 @@ class Verdict:
 Question = tuple[str, frozenset[str]]
 
 
+def credential_of(request: HttpRequest) -> str:
+    """By what the request says who it is: the session's key, or "". Bearer tokens of the API will be read here, and judged in `_user_of`."""
+    return request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+
+
 class Authorizer:
     """Asks Django's sessions, authentication and permissions from an event loop."""
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable
 
-from cmlmanager.live.messages import LIVE, Message, reread
+from cmlmanager.live.messages import LIVE, Message, encode_event, reread
 
 # Different things that may wait for one slow page before it is told to read everything again instead.
 MAX_PENDING = 2_000
@@ -19,6 +19,7 @@ MAX_RECENT = 5_000
 Key = tuple[str, ...]
 _REREAD = reread()
 _REREAD_WIRE = _REREAD.encode()
+_KEEP_ALIVE = b": keep-alive\n\n"
 
 
 class Counters:
@@ -85,15 +86,26 @@ class Listener:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def hello(self, about: str) -> bytes:
+        """The first event of the stream; `about` is its JSON."""
+        return encode_event("hello", about)
+
+    async def body(self) -> bytes:
+        """What to send after `wait`: what waits, or else a sign of life."""
+        return self.take() or _KEEP_ALIVE
+
     async def wait(self) -> None:
         """Until something was pushed, the stream was ended, or somebody called `wake`. At once when that is so already."""
-        if self._pending or self.ended:
+        if self.ended or self._has_news():
             return
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
+
+    def _has_news(self) -> bool:
+        return bool(self._pending)
 
 
 class Hub:

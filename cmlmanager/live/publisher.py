@@ -13,6 +13,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from cmlmanager.live.facts import EVENTS_KEY, Fact, gap
 from cmlmanager.live.messages import Message, reread
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 STREAM_KEY = "cmlmanager:live"
 # About twenty full refreshes of 1,000 workers: a reader that is further behind tells its pages to read again.
 STREAM_LENGTH = 20_000
+# JSON events are kept so that a client that comes back finds what it missed: about a kilobyte each, and hours of a busy fleet.
+EVENTS_KEPT = 50_000
 # Seconds. One retry, for the pooled connection that a restarted Redis has closed: under a second in the worst case.
 _CONNECT_TIMEOUT = 0.3
 _TIMEOUT = 0.4
@@ -37,8 +40,8 @@ class Publisher:
         self._away = False
         self._missed = False
 
-    def publish(self, messages: Iterable[Message]) -> None:
-        """Append `messages` to the stream in one round trip, or drop them. Never raises."""
+    def publish(self, messages: Iterable[Message | Fact]) -> None:
+        """Append `messages` to their streams in one round trip, or drop them. Never raises."""
         try:
             batch = list(messages)
             if batch and not self._is_paused():
@@ -54,7 +57,7 @@ class Publisher:
             self._missed = True
             return True
 
-    def _send(self, batch: list[Message]) -> None:
+    def _send(self, batch: list[Message | Fact]) -> None:
         with self._lock:
             owed, self._missed = self._missed, False
             if self._client is None:
@@ -67,8 +70,9 @@ class Publisher:
             client = self._client
         try:
             with client.pipeline(transaction=False) as pipeline:
-                for message in [reread(), *batch] if owed else batch:
-                    pipeline.xadd(STREAM_KEY, message.fields(), maxlen=STREAM_LENGTH, approximate=True)  # type: ignore[arg-type]
+                for message in [reread(), gap(), *batch] if owed else batch:
+                    key, length = _stream_of(message)
+                    pipeline.xadd(key, message.fields(), maxlen=length, approximate=True)  # type: ignore[arg-type]
                 pipeline.execute()
         except (redis.RedisError, OSError) as error:
             self._failed(error)
@@ -93,14 +97,21 @@ class Publisher:
             logger.info("Redis takes live updates again; pages were told to read again.")
 
 
+def _stream_of(message: Message | Fact) -> tuple[str, int]:
+    """Where a message goes, and how many of its kind are kept."""
+    if isinstance(message, Fact):
+        return EVENTS_KEY, getattr(settings, "LIVE_EVENTS_KEPT", EVENTS_KEPT)
+    return STREAM_KEY, STREAM_LENGTH
+
+
 _publisher: Publisher | None = None
 
 
-def publish(messages: Iterable[Message]) -> None:
-    """Send `messages` to every open page that listens. Call it after commit (`transaction.on_commit`).
+def publish(messages: Iterable[Message | Fact]) -> None:
+    """Send `messages` to every open page and client that listens. Call it after commit (`transaction.on_commit`).
 
     Returns within a second even when Redis is away, and at once for two seconds after that; never raises. What was not sent is
-    made up for: the first success afterwards is preceded by an order to all pages to read again.
+    made up for: the first success afterwards is preceded by an order to all pages and clients to read again.
     """
     global _publisher  # noqa: PLW0603 - one a process; a forked child must not share its parent's socket
     if _publisher is None:

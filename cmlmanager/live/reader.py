@@ -14,41 +14,38 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from cmlmanager.live.facts import EVENTS_KEY, Fact, gap, place_in_stream
 from cmlmanager.live.hub import Hub
+from cmlmanager.live.log import Log
 from cmlmanager.live.messages import HEARTBEAT, LIVE, Message, reread
 from cmlmanager.live.publisher import STREAM_KEY
 
 logger = logging.getLogger(__name__)
 
-# A random word that lives and dies with the stream: another word means another, emptied Redis.
-EPOCH_KEY = f"{STREAM_KEY}:epoch"
 _BATCH = 500
 _BLOCK_MS = 5_000
 _CONNECT_TIMEOUT = 2.0
 _READ_TIMEOUT = _BLOCK_MS / 1000 + 5
+# Seconds in which several web processes that come back count as one outage.
+_ONE_GAP = 5
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
 # Places filled before the event loop gets its turn, so that a burst to a thousand pages does not hold up the others' requests.
 _PLACES_AT_ONCE = 5_000
 
 
-class Reader:
-    """Follows the stream for `hub`, through any outage, for as long as `run` runs."""
+class Follower:
+    """Follows one Redis stream, through any outage, for as long as `run` runs. Who is told what, its children decide."""
 
-    def __init__(self, url: str, hub: Hub) -> None:
+    key = STREAM_KEY
+
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._hub = hub
         self._epoch: bytes | None = None
         self._last_id: bytes | str = "0-0"
         # How many entries had ever been added to the stream when ours was the last one.
         self._position = 0
         self._may_have_missed = False
-        self._heartbeat_at: float | None = None
         self.connected = False
-
-    @property
-    def heartbeat_age(self) -> float | None:
-        """Seconds since a heartbeat came through, or None when none ever did."""
-        return None if self._heartbeat_at is None else time.monotonic() - self._heartbeat_at
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -89,43 +86,88 @@ class Reader:
 
     async def _resume(self, client: redis.asyncio.Redis) -> None:
         """Take up where we were, or at the end of the stream when that place is gone; pages read again after any outage."""
-        await client.set(EPOCH_KEY, secrets.token_hex(8), nx=True)
-        epoch: Any = await client.get(EPOCH_KEY)
+        # A random word that lives and dies with the stream: another word means another, emptied Redis.
+        await client.set(f"{self.key}:epoch", secrets.token_hex(8), nx=True)
+        epoch: Any = await client.get(f"{self.key}:epoch")
         first, same = self._epoch is None, epoch == self._epoch
         if not same or await self._is_cut_off(client):
             await self._go_to_end(client)
             self._may_have_missed = self._may_have_missed or not first
-        self._epoch = epoch
+            self._epoch = epoch
+            self._lost_thread()
         self.connected = True
         if self._may_have_missed:
             self._may_have_missed = False
-            self._hub.deliver([reread()])
-            logger.info("Live updates are read from Redis again; %d pages read again.", len(self._hub.listeners))
+            await self._came_back(client)
+
+    def _lost_thread(self) -> None:
+        """We go on at the stream's end; what came before is not read any more."""
+
+    async def _came_back(self, client: redis.asyncio.Redis) -> None:
+        """There was an outage, in which whoever publishes may have failed as well."""
 
     async def _is_cut_off(self, client: redis.asyncio.Redis) -> bool:
         """Whether entries behind our place were trimmed before we read them, or the stream is younger than we are.
 
         XINFO STREAM's `entries-added` (Redis 7, Valkey) counts every entry ever, so `entries-added - length` were removed.
         """
-        added, length, _ = await _describe(client)
+        added, length, _ = await self._describe(client)
         return added < self._position or added - length > self._position
 
     async def _go_to_end(self, client: redis.asyncio.Redis) -> None:
-        self._position, _, self._last_id = await _describe(client)
+        self._position, _, self._last_id = await self._describe(client)
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
-        answer: Any = await client.xread({STREAM_KEY: self._last_id}, count=_BATCH, block=_BLOCK_MS)
+        answer: Any = await client.xread({self.key: self._last_id}, count=_BATCH, block=_BLOCK_MS)
         if not answer:
             return
         entries = answer[0][1]
         if len(entries) == _BATCH and await self._is_cut_off(client):
-            logger.warning("Live updates came faster than they were read; pages read again.")
+            logger.warning("Live updates came faster than they were read; pages and clients read again.")
             await self._go_to_end(client)
-            self._hub.deliver([reread()])
+            self._lost_thread()
+            self._overtaken()
             return
         self._last_id = entries[-1][0]
         self._position += len(entries)
         await self._deliver(entries)
+
+    def _overtaken(self) -> None:
+        """Entries were trimmed before they were read."""
+
+    async def _deliver(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        raise NotImplementedError
+
+    async def _describe(self, client: redis.asyncio.Redis) -> tuple[int, int, bytes | str]:
+        """Entries ever added, entries kept, and the last id; of a stream that does not exist: nothing yet."""
+        try:
+            info: Any = await client.xinfo_stream(self.key)
+        except redis.ResponseError:
+            if await client.exists(self.key):
+                raise
+            return 0, 0, "0-0"
+        return int(info["entries-added"]), int(info["length"]), info["last-generated-id"]
+
+
+class Reader(Follower):
+    """Brings the news of pages to `hub`."""
+
+    def __init__(self, url: str, hub: Hub) -> None:
+        super().__init__(url)
+        self._hub = hub
+        self._heartbeat_at: float | None = None
+
+    @property
+    def heartbeat_age(self) -> float | None:
+        """Seconds since a heartbeat came through, or None when none ever did."""
+        return None if self._heartbeat_at is None else time.monotonic() - self._heartbeat_at
+
+    async def _came_back(self, client: redis.asyncio.Redis) -> None:
+        self._overtaken()
+        logger.info("Live updates are read from Redis again; %d pages read again.", len(self._hub.listeners))
+
+    def _overtaken(self) -> None:
+        self._hub.deliver([reread()])
 
     async def _deliver(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         places = 0
@@ -142,12 +184,31 @@ class Reader:
                 await asyncio.sleep(0)
 
 
-async def _describe(client: redis.asyncio.Redis) -> tuple[int, int, bytes | str]:
-    """Entries ever added, entries kept, and the last id; of a stream that does not exist: nothing yet."""
-    try:
-        info: Any = await client.xinfo_stream(STREAM_KEY)
-    except redis.ResponseError:
-        if await client.exists(STREAM_KEY):
-            raise
-        return 0, 0, "0-0"
-    return int(info["entries-added"]), int(info["length"]), info["last-generated-id"]
+class EventsReader(Follower):
+    """Brings JSON events to `log`."""
+
+    key = EVENTS_KEY
+
+    def __init__(self, url: str, log: Log) -> None:
+        super().__init__(url)
+        self._log = log
+
+    def _lost_thread(self) -> None:
+        assert self._epoch is not None
+        self._log.begin(self._epoch.decode(), place_in_stream(self._last_id))
+
+    async def _came_back(self, client: redis.asyncio.Redis) -> None:
+        # What we read goes on where it was, but others may have failed to write, and ended before they could say so. The mark stands
+        # in the stream for whoever comes back later, too; of several web processes one makes it.
+        if await client.set(f"{self.key}:gap", "1", nx=True, ex=_ONE_GAP):
+            await client.xadd(self.key, gap().fields())  # type: ignore[arg-type]
+
+    async def _deliver(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        facts = []
+        for entry, fields in entries:
+            try:
+                facts.append((place_in_stream(entry), Fact.from_fields(fields)))
+            except KeyError:
+                continue
+        self._log.skip_to(place_in_stream(entries[-1][0]))
+        self._log.append(facts)

@@ -12,10 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 
+from cmlmanager.live.archive import Archive
 from cmlmanager.live.authorize import Authorizer, Verdict
 from cmlmanager.live.hub import Hub, Listener
+from cmlmanager.live.log import EventListener, Log
 from cmlmanager.live.messages import stream_error
-from cmlmanager.live.reader import Reader
+from cmlmanager.live.reader import EventsReader, Reader
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class LiveService:
 
     def __init__(self) -> None:
         self.hub = Hub()
+        self.log = Log()
+        self.archive = Archive(settings.REDIS_URL)
         self.authorizer = Authorizer()
         self.reader: Reader | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -67,7 +71,12 @@ class LiveService:
         if self._tasks:
             return
         self.reader = Reader(settings.REDIS_URL, self.hub)
-        works = {"live-reader": self.reader.run(), "live-recheck": self._keep_checking(), "live-tick": self._keep_ticking()}
+        works = {
+            "live-reader": self.reader.run(),
+            "live-events": EventsReader(settings.REDIS_URL, self.log).run(),
+            "live-recheck": self._keep_checking(),
+            "live-tick": self._keep_ticking(),
+        }
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
 
     async def stop(self) -> None:
@@ -78,6 +87,7 @@ class LiveService:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.archive.close()
         self.authorizer.stop()
 
     def open(self, listener: Listener, session_key: str, user_id: str) -> OpenStream:
@@ -94,12 +104,19 @@ class LiveService:
         stream = OpenStream(listener, session_key, user_id, task)
         self._streams.add(stream)
         self._of_session[session_key] += 1
-        self.hub.subscribe(listener)
+        if isinstance(listener, EventListener):
+            listener.count_in(self.hub.counters)
+            self.log.listeners.add(listener)
+        else:
+            self.hub.subscribe(listener)
         return stream
 
     def close(self, stream: OpenStream) -> None:
         """Forget a stream that ended."""
-        self.hub.unsubscribe(stream.listener)
+        if isinstance(stream.listener, EventListener):
+            self.log.listeners.discard(stream.listener)
+        else:
+            self.hub.unsubscribe(stream.listener)
         self._streams.discard(stream)
         self._of_session[stream.session_key] -= 1
         if self._of_session[stream.session_key] <= 0:

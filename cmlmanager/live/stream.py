@@ -15,7 +15,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
-from django.conf import settings
+import redis
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
@@ -23,9 +23,11 @@ from django.http import HttpResponse
 from django.middleware.security import SecurityMiddleware
 from django_eventstream.utils import get_channelmanager
 
-from cmlmanager.live.channels import InvalidChannelsError
+from cmlmanager.live.authorize import credential_of
+from cmlmanager.live.channels import InvalidChannelsError, is_of_events
 from cmlmanager.live.hub import Listener
-from cmlmanager.live.messages import encode_event
+from cmlmanager.live.log import EventListener
+from cmlmanager.live.messages import LIVE
 from cmlmanager.live.service import LiveService, OpenStream, TooManyOfSessionError, TooManyStreamsError, service
 
 logger = logging.getLogger(__name__)
@@ -38,9 +40,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 # Milliseconds after which a browser without our script reconnects.
 _RETRY = b"retry: 3000\n\n"
-_KEEP_ALIVE = b": keep-alive\n\n"
 # Seconds that the last event of a stream may take when the server is in a hurry to end.
 _LAST_WORD = 0.2
+# Seconds that a stream of JSON events waits for a Redis that this process has not reached yet.
+_UNTIL_READY = 3.0
 
 
 class ProblemError(Exception):
@@ -64,7 +67,7 @@ async def event_stream(scope: Scope, receive: Receive, send: Send) -> None:
         if _is_probe(request):
             await _respond(send, request, HttpResponse(b'{"ok": true}', content_type="application/json"))
             return
-        opened = _open(live, Listener(channels), session_key, user_id)
+        opened = _open(live, await _listener(live, request, channels), session_key, user_id)
         await _serve(receive, send, request, opened.listener)
     except ProblemError as problem:
         await _respond(send, request, _problem_response(problem))
@@ -87,8 +90,8 @@ async def _authorize(live: LiveService, request: ASGIRequest) -> tuple[str, str,
         raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
     except (TooManyFieldsSent, RequestDataTooBig) as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The query has too many parameters.") from error
-    channels = Listener(channels).channels
-    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    channels |= {LIVE}
+    session_key = credential_of(request)
     user_id, denied = await _ask(live, session_key, channels) if session_key else (None, channels)
     if user_id is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to get live updates.")
@@ -114,6 +117,24 @@ def _is_probe(request: ASGIRequest) -> bool:
     return "application/json" in accept and "text/event-stream" not in accept
 
 
+async def _listener(live: LiveService, request: ASGIRequest, channels: frozenset[str]) -> Listener:
+    """What the stream listens with: news of pages, or JSON events from where the client was. Raises ProblemError."""
+    if not any(is_of_events(channel) for channel in channels):
+        return Listener(channels)
+    try:
+        async with asyncio.timeout(_UNTIL_READY):
+            while not live.log.is_ready:
+                await asyncio.sleep(0.05)
+            listener = EventListener(channels, live.log, live.archive)
+            last_id = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
+            if last_id:
+                await listener.resume(last_id)
+    except (redis.RedisError, OSError, TimeoutError) as error:
+        detail = "Events cannot be read at the moment. Try again in a few seconds."
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, Retry_After="5") from error
+    return listener
+
+
 def _open(live: LiveService, listener: Listener, session_key: str, user_id: str) -> OpenStream:
     try:
         return live.open(listener, session_key, user_id)
@@ -132,12 +153,14 @@ async def _serve(receive: Receive, send: Send, request: ASGIRequest, listener: L
     try:
         await send({"type": "http.response.start", "status": 200, "headers": _headers(request, response)})
         hello = {"channels": len(listener.channels) - 1, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        await _send_body(send, listener, _RETRY + encode_event("hello", json.dumps(hello)))
+        await _send_body(send, listener, _RETRY + listener.hello(json.dumps(hello)))
         while True:
             await listener.wait()
             if listener.ended:
                 break
-            await _send_body(send, listener, listener.take() or _KEEP_ALIVE)
+            body = await listener.body()
+            if body and not listener.ended:
+                await _send_body(send, listener, body)
         await send({"type": "http.response.body", "body": listener.farewell, "more_body": False})
     except asyncio.CancelledError:
         # Only a server that is shutting down, or our own tick for a page that takes nothing, cancels this task. An orderly end

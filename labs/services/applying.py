@@ -42,6 +42,8 @@ def apply(
         lines: list[Event] = []
         new = [_new(current, tile, lines, now=now) for cml_id, tile in found.items() if cml_id not in known]
         Lab.objects.bulk_create(new)
+        for lab in new:
+            events.tell_lab(lab, events.CREATED, at=now)
         changed = [
             lab.pk
             for cml_id, lab in known.items()
@@ -50,7 +52,8 @@ def apply(
         gone = [lab.pk for lab in known.values() if lab.cml_id in reading.gone and _mark_gone(lab, current, lines, now=now)]
         Event.objects.bulk_create(lines)
         there = [lab for lab in [*known.values(), *new] if lab.gone_at is None]
-        labs_known.keep_counts(worker=current, total=len(there), running=sum(lab.state == "STARTED" for lab in there))
+        running = sum(lab.state == "STARTED" for lab in there)
+        labs_known.keep_counts(worker=current, total=len(there), running=running, now=now)
         # After half an answer they are due again as when there was none.
         due_at = claimed_until if reading.problem else now + timedelta(seconds=settings.LABS_INTERVAL)
         labs_known.mark_read(worker_ids=[current.pk], claimed_until=claimed_until, due_at=due_at, at=now)
@@ -117,6 +120,9 @@ def _change(lab: Lab, worker: Worker, tile: cml.Lab, lines: list[Event], *, now:
         setattr(lab, name, value)
     Lab.objects.filter(pk=lab.pk).update(**changes)
     lines += story.lines_of(lab, before, was_gone=was_gone, now=now)
+    if was_gone:
+        events.tell_lab(lab, events.RETURNED, at=now)
+    events.tell_lab_changes(lab, {name: before[name] for name in changes if name in before}, at=now)
     return True
 
 
@@ -127,4 +133,5 @@ def _mark_gone(lab: Lab, worker: Worker, lines: list[Event], *, now: datetime) -
     lab.last_seen_at = worker.labs_succeeded_at or lab.last_seen_at
     Lab.objects.filter(pk=lab.pk).update(gone_at=lab.gone_at, last_seen_at=lab.last_seen_at)
     lines.append(story.line(lab, EventKind.LAB_GONE, now=now, before=lab.state_word))
+    events.tell_lab(lab, events.REMOVED, at=now)
     return True

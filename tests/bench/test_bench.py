@@ -59,3 +59,15 @@ def test_a_bench_that_does_not_exist_is_refused() -> None:
     )
     assert done.returncode == 2
     assert "there is no bench nonsense" in done.stderr
+
+
+def test_the_load_of_streams_runs_by_itself_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    sizes = ["--clients", "60", "--workers", "100", "--rounds", "1", "--rate", "500"]
+    for kind in ("events", "fragments"):
+        command = [sys.executable, "-m", "tests.bench.sse_load", *sizes, "--kind", kind, "--json", str(path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=80)
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = json.loads(path.read_text())["lines"]
+        assert lines["sse_load.lost"] == [0, 0]
+        assert lines["sse_load.p99"][0] > 0

@@ -52,6 +52,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory, valkey: RedisServer) -> Ite
 def sessions(portal: Portal) -> dict[str, str]:
     """Session keys of signed-in people by name; each of the leavers is for one test that takes something from them."""
     people = [("viewer", "user"), ("nobody", None), ("signs-out", "user"), ("demoted", "user"), ("deactivated", "user")]
+    people += [("second", "user"), ("half", None)]
     return portal.run(SIGN_IN.format(people=people))
 
 

@@ -120,16 +120,17 @@ class Portal:
         headers = {"Accept": accept, "Cookie": f"{COOKIE}={session}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         return httpx.get(f"{self.url}/api/events/stream{query}", headers=headers)
 
-    def stream(self, session: str, *channels: str, buffer: int | None = None) -> Stream:
-        """An open stream. `buffer`: bytes that the socket takes while nobody reads."""
-        return Stream(self.port, session, channels, buffer)
+    def stream(self, session: str, *channels: str, buffer: int | None = None, last_id: str = "") -> Stream:
+        """An open stream. `buffer`: bytes that the socket takes while nobody reads. `last_id`: where to go on."""
+        return Stream(self.port, session, channels, buffer, last_id)
 
 
 class Stream:
     """A page's stream over a plain socket, which costs the test no thread."""
 
-    def __init__(self, port: int, session: str, channels: tuple[str, ...], buffer: int | None) -> None:
+    def __init__(self, port: int, session: str, channels: tuple[str, ...], buffer: int | None, last_id: str) -> None:
         self.events: list[tuple[str, str]] = []
+        self.last_id = last_id
         self.head = b""
         self.ended = False
         self._raw = b""
@@ -139,9 +140,10 @@ class Stream:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self._socket.connect(("127.0.0.1", port))
         query = "&".join(f"channel={channel}" for channel in channels)
+        again = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
         self._socket.sendall(
             f"GET /api/events/stream?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n"
-            f"Cookie: {COOKIE}={session}\r\n\r\n".encode()
+            f"Cookie: {COOKIE}={session}\r\n{again}\r\n".encode()
         )
 
     def read(self, condition: Callable[[Stream], object], what: str, seconds: float = 15) -> None:
@@ -187,5 +189,6 @@ class Stream:
         for event in whole:
             lines = [line.partition(": ") for line in event.decode().split("\n")]
             kind = next((value for name, _, value in lines if name == "event"), "")
+            self.last_id = next((value for name, _, value in lines if name == "id"), self.last_id)
             if kind:
                 self.events.append((kind, "\n".join(value for name, _, value in lines if name == "data")))

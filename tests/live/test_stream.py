@@ -7,7 +7,9 @@ import signal
 import socket
 
 import pytest
+from django.utils import timezone
 
+from cmlmanager.live.facts import fact
 from cmlmanager.live.messages import Message
 from cmlmanager.live.publisher import STREAM_KEY, Publisher
 from tests.live.portal import Portal, Stream, until
@@ -246,11 +248,12 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_who_loses_the_right_loses_the_stream(portal: Portal, sessions: dict[str, str], name: str) -> None:
     code, condition = LOSSES[name]
-    leaver = portal.stream(sessions[name], "fleet").read_hello()
+    leavers = [portal.stream(sessions[name], channel).read_hello() for channel in ("fleet", "events", "events.worker.1")]
     other = portal.stream(sessions["viewer"], "fleet").read_hello()
     portal.run(code.format(session=sessions[name]))
-    leaver.read(lambda s: s.ended, "the end of the stream", 10)
-    assert json.loads(leaver.data("stream-error")[0])["condition"] == condition
+    for leaver in leavers:
+        leaver.read(lambda s: s.ended, "the end of the stream", 10)
+        assert json.loads(leaver.data("stream-error")[0])["condition"] == condition
     assert problem(portal, sessions[name], "?channel=fleet")[0] == (403 if condition == "forbidden" else 401)
     assert not other.ended
     assert "stream-error" not in other.types()
@@ -289,13 +292,15 @@ def test_two_hundred_pages_that_come_at_once_are_all_let_in(portal: Portal, sess
 # ── What a stream costs ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_hundred_streams_hold_no_thread_and_no_database_connection(
+def test_five_hundred_streams_hold_no_thread_and_no_database_connection(
     portal: Portal, sessions: dict[str, str], publisher: Publisher
 ) -> None:
     portal.stream(sessions["viewer"], "fleet").read_hello().close()
     threads = portal.threads()
-    streams = [portal.stream(sessions["viewer"], "fleet", f"row.{number}").read_hello() for number in range(200)]
-    publisher.publish([Message(channel="fleet", type="all", data="<i></i>")])
+    streams = [portal.stream(sessions["viewer"], "fleet", f"row.{number}").read_hello() for number in range(250)]
+    streams += [portal.stream(sessions["second"], "events", f"events.worker.{number}").read_hello() for number in range(250)]
+    news = fact("all", at=timezone.now(), topics=["workers"])
+    publisher.publish([Message(channel="fleet", type="all", data="<i></i>"), news])
     for stream in streams:
         stream.read(lambda s: "all" in s.types(), "an event on each")
     assert portal.threads() <= threads + 1  # the second thread of the pool that asks the database

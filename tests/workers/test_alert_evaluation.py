@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from tests.makers import make_worker
 from tests.workers.alerting import alerts_of, healthy, judged, measured
-from workers import events
 from workers.alert_choices import AlertSeverity
+from workers.events import fragments
 from workers.models import Alert, Delivery, Event, NotificationTarget, Sample, Worker
 from workers.services import records
 from workers.services.alerts import acknowledging, evaluation
@@ -146,7 +146,7 @@ def test_news_goes_out_only_when_something_was_written(
     now: datetime, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(events, "publish", lambda messages: sent.extend(message.type for message in messages))
+    monkeypatch.setattr(fragments, "publish", lambda messages: sent.extend(message.type for message in messages))
     worker = healthy(now, license_state="expired")
 
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]

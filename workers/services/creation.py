@@ -97,6 +97,7 @@ def create_worker(
         event = record.event_of(worker, EventKind.CREATED, actor=by.actor, now=now, after=words)
         event.from_address = by.from_address
         event.save()
+        events.tell_worker(worker, events.CREATED, by=by.actor, at=now)
         parameters = _arguments(proposal, image)
         asking.add(kind=OperationKind.CREATE, worker=worker, by=by, now=now, parameters=parameters)
         events.announce_membership()

@@ -114,4 +114,5 @@ def _import(region: str, instance: Mapping[str, Any], by: Asker, *, now: datetim
     event = record.event_of(worker, EventKind.IMPORTED, actor=by.actor, now=now, after=worker.instance_id, detail=by.reason)
     event.from_address = by.from_address
     event.save()
+    events.tell_worker(worker, events.IMPORTED, by=by.actor, at=now)
     return worker

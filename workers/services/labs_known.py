@@ -11,15 +11,19 @@ from django.db.models import Case, F, Value, When
 from workers import events
 from workers.choices import MachineState
 from workers.models import Worker
+from workers.services import record
 
 
-def keep_counts(*, worker: Worker, total: int, running: int) -> bool:
+def keep_counts(*, worker: Worker, total: int, running: int, now: datetime) -> bool:
     """Write and announce the numbers if they changed and the machine still runs; returns whether they were written."""
     if (worker.labs_total, worker.labs_running) == (total, running):
         return False
     current = Worker.objects.filter(pk=worker.pk, machine_state=MachineState.RUNNING)
     if not current.update(labs_total=total, labs_running=running):
         return False
+    before = {"labs_total": worker.labs_total, "labs_running": worker.labs_running}
+    worker.labs_total, worker.labs_running = total, running
+    events.tell_changes(worker, before, by=record.CML, at=now)
     events.announce_workers([worker.pk])
     return True
 

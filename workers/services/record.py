@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.models import User
+from workers import events
 from workers.choices import ActorKind, EventKind, LicenseState, MachineState, ServiceState
 from workers.gate_choices import GateState
 from workers.gates import checks_verdict
@@ -72,6 +73,7 @@ def apply(worker: Worker, changes: dict[str, Any], *, actor: Actor, now: datetim
         return None
     for field, value in changes.items():
         setattr(worker, field, value)
+    events.tell_changes(worker, before, by=actor, at=now)
     story = [
         event_of(
             worker,

@@ -44,6 +44,7 @@ def delete_record(*, worker: Worker, keep_instance: bool, by: Asker, now: dateti
             )
         close_all(worker=current, reason=CloseReason.DELETED, sentence="The worker’s record was deleted.", now=now)
         _tell(current, by, now)
+        events.tell_worker(current, events.DELETED, by=by.actor, at=now)
         current.delete()
         events.announce_membership()
         events.announce_counts()

@@ -226,6 +226,7 @@ def _met(task: Task) -> Lab:
         )
         lab.save(force_insert=True)
         said(task, lab, EventKind.LAB_SEEN, after=title)
+        events.tell_lab(lab, events.CREATED, at=task.now)
         events.announce_membership(worker_id=worker.pk)
     if lab.pk != task.operation.subject_id:
         task.operation.subject_id = lab.pk

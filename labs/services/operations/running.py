@@ -144,5 +144,6 @@ def mark_gone(task: Task, lab: Lab) -> None:
     """The lab is gone, with who asked for that; its versions and its history stay."""
     if Lab.objects.filter(pk=lab.pk, gone_at__isnull=True).update(gone_at=task.now, last_seen_at=task.now):
         said(task, lab, EventKind.LAB_GONE, before=lab.state_word)
+        events.tell_lab(lab, events.REMOVED, at=task.now)
         events.announce_labs([lab.pk])
         events.announce_membership(worker_id=task.worker.pk)

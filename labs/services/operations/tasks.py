@@ -133,8 +133,10 @@ def keep(task: Task, lab: Lab, words: dict[str, str], state: str, links: dict[st
     fields = {name: value for name, value in fields.items() if getattr(current, name) != value}
     if not fields:
         return
+    old = {name: getattr(current, name) for name in fields}
     for name, value in fields.items():
         setattr(current, name, value)
+    events.tell_lab_changes(current, old, at=task.now)
     Lab.objects.filter(pk=current.pk).update(**fields, digest="")
     if current.state_word != before:
         said(task, current, EventKind.LAB_STATE, before=before, after=current.state_word)

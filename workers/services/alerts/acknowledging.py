@@ -113,4 +113,4 @@ def _write(alerts: list[Alert], change: AlertChange, *, by: Asker, now: datetime
             for alert in alerts
         ]
     )
-    tell_all([(alert, change) for alert in alerts], now=now)
+    tell_all([(alert, change) for alert in alerts], now=now, by=by.actor)

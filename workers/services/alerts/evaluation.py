@@ -47,6 +47,7 @@ class Plan:
     closed: list[Alert] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     told: list[tuple[Alert, AlertChange]] = field(default_factory=list)
+    were: dict[uuid.UUID, str] = field(default_factory=dict)  # former severities
 
 
 def evaluate(*, now: datetime, worker_ids: Iterable[uuid.UUID] | None = None) -> int:
@@ -150,6 +151,7 @@ def _raise(worker: Worker, kind: AlertKind, alert: Alert | None, found: Raise, p
     plan.events.append(
         story.event_of(alert, EventKind.ALERT_CHANGED, before=before.label, after=found.severity.label, detail=detail, now=now)
     )
+    plan.were[alert.pk] = before.value
     plan.told.append((alert, AlertChange.WORSENED if worse else AlertChange.EASED))
 
 
@@ -179,7 +181,7 @@ def _write(plan: Plan, *, now: datetime) -> None:
     Alert.objects.bulk_update(plan.altered, _ALTERED)
     Alert.objects.bulk_update(plan.closed, _CLOSED)
     Event.objects.bulk_create(plan.events)
-    tell_all(plan.told, now=now)
+    tell_all(plan.told, now=now, were=plan.were)
     told = {alert.pk for alert, _ in plan.told}
     # Another figure in a sentence is nothing to tell of, but open pages show it.
     events.announce_workers(alert.worker_id for alert in plan.altered if alert.worker_id and alert.pk not in told)

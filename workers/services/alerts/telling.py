@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from workers import events
 from workers.alert_choices import AlertChange
 from workers.models import Alert
 from workers.services import notifications
 from workers.services.notifications import Notice
+from workers.services.record import SYSTEM, Actor
 
 
 def tell(alert: Alert, change: AlertChange, *, now: datetime) -> None:
@@ -17,12 +20,20 @@ def tell(alert: Alert, change: AlertChange, *, now: datetime) -> None:
     tell_all([(alert, change)], now=now)
 
 
-def tell_all(told: Iterable[tuple[Alert, AlertChange]], *, now: datetime) -> None:
-    """The same for many: open pages hear of them at once, however many there are."""
+def tell_all(
+    told: Iterable[tuple[Alert, AlertChange]],
+    *,
+    now: datetime,
+    by: Actor = SYSTEM,
+    were: Mapping[uuid.UUID, str] = MappingProxyType({}),
+) -> None:
+    """The same for many: open pages hear of them at once, however many there are. `were`: former severities, where they changed."""
     told = list(told)
     if not told:
         return
     notifications.post_all([_notice(alert, change, now=now) for alert, change in told], now=now)
+    for alert, change in told:
+        events.tell_alert(alert, change.value, by=by, at=now, old_severity=were.get(alert.pk))
     events.announce_alerts(worker_ids=[alert.worker_id for alert, _ in told if alert.worker_id])
 
 

@@ -55,6 +55,7 @@ def flag(
             _tell(worker, actor=actor, now=now, after=f"In doubt: {doubt.label}", detail=detail, operation=operation)
     except IntegrityError:
         return  # somebody flagged it at the very same moment
+    events.tell_seat(worker, events.SEAT_DOUBTED, by=actor, at=now, reason=doubt.value, detail=detail)
     events.announce_licenses()
 
 
@@ -86,6 +87,7 @@ def close(worker: Worker, *, note: str, now: datetime, before: datetime | None =
             continue
         if DoubtfulSeat.objects.open().filter(pk=seat.pk).update(resolved_at=now, note=note[:500]):
             _tell(worker, actor=record.CML, now=now, before=f"In doubt: {seat.doubt.label}", after="Cleared up", detail=note)
+            events.tell_seat(worker, events.SEAT_SETTLED, by=record.CML, at=now, reason=seat.doubt.value, detail=note)
             events.announce_licenses()
 
 
@@ -108,6 +110,8 @@ def resolve(*, seat: DoubtfulSeat, note: str, by: Actor, now: datetime, from_add
         )
         event.from_address = from_address
         event.save()
+        if seat.worker is not None:
+            events.tell_seat(seat.worker, events.SEAT_SETTLED, by=by, at=now, reason=seat.doubt.value, detail=note)
         events.announce_licenses()
 
 

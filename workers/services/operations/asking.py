@@ -105,6 +105,7 @@ def add(
     if worker is not None:
         note(operation, EventKind.ASKED, worker, now=now, after=operation.get_kind_display(), detail=by.reason)
     announce(operation)
+    events.tell_operation(operation, at=now, old=None, new=OperationState.PENDING)
     if operation.queued_at:
         queue.run_operation(operation_id=operation.pk)
     return operation
@@ -167,6 +168,7 @@ def _make_way(kind: OperationKind, worker: Worker, by: Asker, subject: Subject |
         note(other, EventKind.ENDED, worker, now=now, before=other.get_kind_display(), after="Overtaken", detail=sentence)
         plans.after_end(other, Stopped(sentence), now=now)
         events.announce_operation(other.pk)
+        events.tell_operation(other, at=now, old=other.state, new=OperationState.REFUSED, sentence=sentence)
 
 
 def _is_being(worker: Worker, other: Operation, now: datetime) -> str:

@@ -110,3 +110,4 @@ def keep_refusal(
         finished_at=now,
     )
     events.announce_operation(operation.pk)
+    events.tell_operation(operation, at=now, old=None, new=operation.state, sentence=operation.sentence)

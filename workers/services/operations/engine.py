@@ -15,6 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from workers import events
 from workers.choices import EventKind, OperationState, StepState
 from workers.clients import aws, cml
 from workers.models import Operation, Worker
@@ -55,6 +56,8 @@ def run(*, operation_id: uuid.UUID, now: datetime) -> None:
         return
     lease = Lease(operation_id, owner)
     operation = Operation.objects.select_related("worker", "actor").get(pk=operation_id)
+    if operation.started_at == now:
+        events.tell_operation(operation, at=now, old=OperationState.PENDING, new=OperationState.RUNNING)
     while step := operation.next_step():
         if not _perform(operation, step, lease):
             return
@@ -69,6 +72,7 @@ def _perform(operation: Operation, step: dict[str, Any], lease: Lease) -> bool:
         if not lease.write(steps=operation.steps, lease_until=now + _lease()):
             return False
         asking.announce(operation)
+        events.tell_operation(operation, at=now, old=StepState.PENDING, new=StepState.RUNNING, step=step)
     if operation.worker_id:
         operation.worker = Worker.objects.filter(pk=operation.worker_id).first()
     try:
@@ -96,6 +100,7 @@ def _after(operation: Operation, step: dict[str, Any], lease: Lease, outcome: Ou
     if kept:
         operation.attempts = 0
         asking.announce(operation)
+        events.tell_operation(operation, at=now, old=StepState.RUNNING, new=StepState.DONE, step=step)
     return kept
 
 
@@ -141,6 +146,7 @@ def _end(operation: Operation, lease: Lease, state: OperationState, sentence: st
             asking.note(operation, EventKind.ENDED, worker, now=now, **words)
         plans.after_end(operation, stopped, now=now)
         asking.announce(operation)
+        events.tell_operation(operation, at=now, old=OperationState.RUNNING, new=state, sentence=fields["sentence"])
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from workers import events
 from workers.choices import EventKind
 from workers.models import Worker
 from workers.services.fleet_refresh import tag_text
@@ -44,6 +45,10 @@ def read_back(task: Task) -> Outcome:
         for kind, before, after in _changes(worker, tags, instance.detailed_monitoring):
             asking.note(task.operation, kind, worker, now=task.now, before=before, after=after)
         Worker.objects.filter(pk=worker.pk).update(**fields)
+        former = {name: getattr(worker, name) for name in fields}
+        for name, value in fields.items():
+            setattr(worker, name, value)
+        events.tell_changes(worker, former, by=asking.actor_of(task.operation), at=task.now)
     return Done()
 
 

@@ -1,4 +1,4 @@
-"""News leaves here, and only on commit: rendered once, with nothing in it that depends on who looks. Only services call this."""
+"""Fragments for pages: rendered once, with nothing in them that depends on who looks."""
 
 from __future__ import annotations
 
