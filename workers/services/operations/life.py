@@ -63,6 +63,12 @@ def terminate(task: Task) -> Outcome:
         moved(task, MachineState.TERMINATED)
         return Finished("There is no instance any more.")
     if state != MachineState.SHUTTING_DOWN:
+        # Asked again: saving labs and giving a licence back take minutes, in which somebody may have protected it.
+        if task.aws.termination_protection(task.worker.instance_id):
+            raise Stopped(
+                f"{task.worker} was protected from termination in EC2 meanwhile, so it was left running. "
+                "The steps before this one are done: look at its labs and its licence."
+            )
         task.aws.terminate_instances([task.worker.instance_id])
     moved(task, MachineState.SHUTTING_DOWN)
     return Done()
