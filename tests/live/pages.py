@@ -33,8 +33,9 @@ CONFIGURATION = json.dumps(
 PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset="utf-8"><link rel="icon" href="data:,">
 <meta name="htmx-config" content='{configuration}'>
 <script src="/htmx/htmx-2.js" defer></script><script src="/htmx/ext/hx-sse-2.js" defer></script>
-<script src="/js/age.js" defer></script><script src="/js/patch.js" defer></script>
-<script src="/js/live.js" defer></script></head><body>
+<script src="/js/age.js" defer></script><script src="/js/patch.js" defer></script><script src="/js/reread.js" defer></script>
+<script src="/js/live.js" defer></script><script src="/js/tabs.js" defer></script>
+<script src="/js/badge.js" defer></script><script src="/js/announce.js" defer></script></head><body>
 <p id="live-badge" data-state="reconnecting" data-heartbeat-seconds="{heartbeat}" data-sign-in="/sign-in">
 <span data-live-text></span></p>
 {body}</body></html>"""
