@@ -11,13 +11,14 @@
 
   const PARTS = '[hx-trigger*="live:reread"]';
   const TIMEOUT = 10000; // of one answer
-  const RETRY = { first: 1000, longest: 5000 };
+  const RETRY = { first: 1000, longest: 5000, ofSome: 60000 }; // when others come, the server is well and one part is not: no hurry
   const WITHOUT_NEWS = 12000; // a part that has not asked by then does not mean to
 
   let timer = null;
   let deadline = null;
   let failures = 0;
   let pathWasLost = false;
+  let someCame = false; // since the page last asked for all
   let waiting = new Set();
   const fresh = new WeakSet(); // requests that were sent after the page fell behind
   const underWay = new Map(); // part: its request
@@ -33,7 +34,7 @@
     timer = null;
     waiting = new Set(document.querySelectorAll(PARTS));
     if (pathWasLost) giveUp();
-    pathWasLost = false;
+    pathWasLost = someCame = false;
     clearTimeout(deadline);
     deadline = setTimeout(finish, WITHOUT_NEWS);
     document.body.dispatchEvent(new CustomEvent("live:reread", { bubbles: true }));
@@ -57,7 +58,9 @@
   }
 
   function retry() {
-    const delay = Math.min(RETRY.longest, RETRY.first * 2 ** failures);
+    if (timer !== null) return;
+    const longest = someCame && failures > 3 ? RETRY.ofSome : RETRY.longest;
+    const delay = Math.min(longest, RETRY.first * 2 ** failures);
     failures += 1;
     tell(false, false);
     ask(delay * (0.5 + Math.random() / 2));
@@ -94,6 +97,7 @@
       if (part.isConnected) retry();
       return;
     }
+    someCame = true;
     if (fresh.has(detail.xhr)) waiting.delete(part);
     for (const one of waiting) if (!one.isConnected) waiting.delete(one);
     if (waiting.size === 0) finish();

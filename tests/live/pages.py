@@ -30,7 +30,7 @@ CONFIGURATION = json.dumps(
     {"includeIndicatorStyles": False, "allowEval": False, "allowScriptTags": False, "historyCacheSize": 0}
 )
 
-PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset="utf-8"><link rel="icon" href="data:,">
+PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset="utf-8"><link rel="icon" href="data:,well" data-well="data:,well" data-failing="data:,failing" data-stale="data:,stale">
 <meta name="htmx-config" content='{configuration}'>
 <script src="/htmx/htmx-2.js" defer></script><script src="/htmx/ext/hx-sse-2.js" defer></script>
 <script src="/js/age.js" defer></script><script src="/js/patch.js" defer></script><script src="/js/reread.js" defer></script>
@@ -38,7 +38,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset=
 <script src="/js/badge.js" defer></script><script src="/js/announce.js" defer></script></head><body>
 <p id="live-badge" data-state="reconnecting" data-heartbeat-seconds="{heartbeat}" data-sign-in="/sign-in">
 <span data-live-text></span></p>
-{body}</body></html>"""
+<div id="announce" role="status"></div>{body}</body></html>"""
 
 
 class Connection:

@@ -22,7 +22,7 @@ from cmlmanager.htmx import vary, wants_fragment
 from workers import access
 from workers.alert_choices import AlertKind, AlertSeverity
 from workers.alert_listing import PAGE_SIZE, AlertsQuery, regions
-from workers.models import Alert, Event
+from workers.models import Alert, Event, Worker
 from workers.services.alerts import acknowledging
 from workers.services.alerts.acknowledging import MOST, Outcome, Seen
 from workers.views.asker import asker
