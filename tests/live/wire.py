@@ -14,7 +14,7 @@ from tests.live.portal import until
 class Wire:
     """A loopback port that leads to `target`.
 
-    `cut` closes every connection, as proxies do with those that seem idle. `swallow` is a network that changed: connections stay open
+    `cut` closes every connection, as proxies do with those that seem idle, before anything was swallowed. `swallow` is a network that changed: connections stay open
     and nothing comes through, not even that they are dead, and new ones hang. After `heal` new ones pass; the old ones stay dead.
     """
 
@@ -31,18 +31,13 @@ class Wire:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def connections(self) -> int:
-        """How many the browser holds, both ends counted."""
-        return len(self._open)
-
     def start(self) -> None:
         self._thread.start()
         server: Any = self._do(asyncio.start_server(self._carry, "127.0.0.1", 0))
         self.port = server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        self.cut()
+        self._do(self._abort())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
@@ -50,12 +45,12 @@ class Wire:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     def cut(self) -> None:
-        async def close() -> None:
-            for writer in list(self._open):
-                writer.transport.abort()
+        self._do(self._abort())
+        until(lambda: not self._open, "the connections are closed")
 
-        self._do(close())
-        until(lambda: not self._open or self._swallows, "the connections are closed")
+    async def _abort(self) -> None:
+        for writer in list(self._open):
+            writer.transport.abort()
 
     def swallow(self) -> None:
         self._swallows = True
