@@ -19,11 +19,12 @@
   const LOST = 30000; // not open for longer: not "reconnecting" any more
   const SPREAD = 1000; // the server's reread reaches every page at once: they come over a second
   const YOUNG = 15000; // a page whose stream opens later than this after it was rendered may have missed something
+  const SLEPT = { visible: 10000, hidden: 150000 }; // hidden pages' timers come once a minute
   const CHECK_EVERY = 8000; // how often a silent stream's path is tried
   const READ_WITHIN = { polling: 20000, hidden: 150000 }; // a page without a stream is right while its re-reads succeed
 
   const sources = new Set();
-  const resting = new Set(); // why this page holds no stream: "offline", "left", "tabs", "polling"
+  const resting = new Set(); // why this page holds no stream: "offline", "left", "tabs"
   let heartbeatAt = null;
   let eventAt = null;
   let behind = null; // since when the page has missed something: { since, lost }
@@ -139,10 +140,11 @@
       this._connect();
     }
 
-    /* Something tells that the path may be back: what waits for its turn does not wait on. */
-    hurry() {
+    /* Something tells that the path may be back, or that what is open may be dead: what waits for its turn does not wait on. */
+    hurry(inDoubt) {
       if (this.closed || this.final || resting.size > 0) return;
-      if (this.isOpen) this.check();
+      if (this.isOpen && inDoubt) this._renew(true);
+      else if (this.isOpen) this.check();
       else if (this._native === null && now() - this._triedAt > FIRST_DELAY) {
         this._failures = 0;
         this._disconnect();
@@ -157,8 +159,7 @@
       if (now() - this._checkedAt < CHECK_EVERY) return;
       this._checkedAt = now();
       if (this._renewed) this._question();
-      else this._renew();
-      this._renewed = true;
+      else this._renew(true);
     }
 
     get silence() {
@@ -174,7 +175,8 @@
       else if (status === 0) this._lost(false);
     }
 
-    _renew() {
+    _renew(inDoubt = false) {
+      this._renewed ||= inDoubt;
       this._next?.close();
       this._next = this._make(this.url);
     }
@@ -271,11 +273,8 @@
 
   /* A table sorted otherwise asks for the same channels in another order. */
   function sameChannels(one, other) {
-    const [first, second] = [one, other].map((url) => {
-      const { pathname, searchParams } = new URL(url, location.href);
-      return `${pathname}?${[...searchParams].map(([name, value]) => `${name}=${value}`).sort().join("&")}`;
-    });
-    return first === second;
+    const sorted = (url) => url.split(/[?&]/).sort().join("&");
+    return sorted(one) === sorted(other);
   }
 
   /* What the header of every page wants to hear of is asked for with whatever else the page shows: one stream a page. */
@@ -336,9 +335,7 @@
     showState();
   }
 
-  function hurry() {
-    for (const source of sources) source.hurry();
-  }
+  const hurry = (inDoubt) => sources.forEach((source) => source.hurry(inDoubt));
 
   document.addEventListener("live:rest", ({ detail }) => rest(detail.reason));
   document.addEventListener("live:wake", ({ detail }) => wake(detail.reason));
@@ -354,10 +351,10 @@
   document.addEventListener("resume", () => wake("left"));
   window.addEventListener("offline", () => rest("offline"));
   window.addEventListener("online", () => wake("offline"));
-  window.addEventListener("focus", hurry);
-  navigator.connection?.addEventListener("change", hurry);
+  window.addEventListener("focus", () => hurry(false));
+  navigator.connection?.addEventListener("change", () => hurry(false));
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") hurry();
+    if (document.visibilityState === "visible") hurry(false);
   });
 
   // ── How it is ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -392,11 +389,11 @@
 
   let tickedAt = Date.now();
   setInterval(() => {
-    // The machine slept: whatever seemed open has probably gone.
-    const slept = Date.now() - tickedAt > patience();
+    // The machine slept (its other clock may have slept too): whatever seems open has probably gone.
+    const slept = Date.now() - tickedAt > SLEPT[document.visibilityState];
     tickedAt = Date.now();
     for (const source of sources) source.check();
-    if (slept && document.visibilityState === "visible") hurry();
+    if (slept) hurry(true);
     showState();
   }, 1000);
 })();

@@ -18,6 +18,7 @@ from tests.live.crew import Crew
 from tests.live.portal import COOKIE, Portal, until
 from tests.live.wire import Wire
 from tests.redis_server import RedisServer
+from tests.sandbox_process import running_sandbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 WITHIN = 10_000  # of the path being back
@@ -240,3 +241,31 @@ def test_signing_out_in_one_tab_is_seen_in_the_others_at_once(pages: list[Page],
     assert fleet.title().startswith("(signed out) ")
     assert "next=" in str(fleet.locator("#live-badge a").get_attribute("href"))
     until(lambda: portal.get(facts["session"], "?channel=fleet").status_code == 401, "the session is gone")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_the_whole_portal_with_its_beat_and_celery_comes_back_by_itself(
+    tmp_path_factory: pytest.TempPathFactory, chromium: Browser
+) -> None:
+    """Redis and the web process are killed in a running sandbox, whose supervisor starts them again."""
+    with running_sandbox(tmp_path_factory.mktemp("sandbox") / "var", HEARTBEAT_INTERVAL="2") as sandbox:
+        page = chromium.new_page()
+        page.goto(f"{sandbox.url}/sign-in/")
+        page.fill("input[name=login]", "user")
+        page.fill("input[name=password]", "test")
+        page.press("input[name=password]", "Enter")
+        page.wait_for_url(f"{sandbox.url}/")
+        expect_state(page, "connected", timeout=40_000)
+        page.evaluate("window.stillTheSamePage = true")
+        instance = sandbox.instance_id("ccna-evening")
+        pids = sandbox.facts["pids"]
+        for name in ("redis", "web"):
+            os.kill(pids[name], signal.SIGKILL)
+        sandbox.ec2().stop_instances(InstanceIds=[instance])
+
+        row = page.locator("#fleet tbody tr", has_text="ccna-evening")
+        expect(row).to_contain_text("Stopped", timeout=60_000)
+        expect_state(page, "connected", timeout=WITHIN)
+        assert page.evaluate("window.stillTheSamePage") is True
+        page.close()

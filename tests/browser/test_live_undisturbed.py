@@ -20,7 +20,7 @@ from labs.models import Lab
 from workers import events
 from workers.models import Alert, Operation, Worker
 with transaction.atomic():
-    worker = Worker.objects.get(name="ccnp-encor-01")
+    worker = Worker.objects.get(name="ccna-evening")
     Worker.objects.filter(pk=worker.pk).update(description="newsworthy", cml_version="newsworthy", service_reasons=[])
     events.announce_workers([worker.pk])
     lab = Lab.objects.get(pk={lab!r})
@@ -35,13 +35,14 @@ FIND = """
 import time
 from labs.models import Lab
 from workers.models import Alert, Operation, Worker
-worker = Worker.objects.get(name="ccnp-encor-01")
+worker = Worker.objects.get(name="ccna-evening")
 for _ in range(200):  # a young sandbox is still reading its labs and opening its alerts
     alert, operation = Alert.objects.filter(closed_at=None).order_by("opened_at").last(), Operation.objects.order_by("asked_at").last()
     lab = Lab.objects.filter(worker=worker, gone_at=None).first()
     if alert and operation and lab:
         break
     time.sleep(0.2)
+assert alert and operation and lab, (alert, operation, lab)
 answer = {"worker": worker.get_absolute_url(), "lab": str(lab.pk), "lab_url": lab.get_absolute_url(), "lab_title": lab.title,
           "alert": str(alert.pk), "operation": str(operation.pk), "operation_url": operation.get_absolute_url()}
 """
@@ -78,9 +79,9 @@ HOW = """() => ({
 def test_news_disturbs_nobody_on_any_page(sandbox: Sandbox, open_as: Callable[..., Page]) -> None:
     facts: dict[str, Any] = sandbox.run_script(FIND)
     addresses = {
-        "fleet": "/?q=ccnp-encor",
+        "fleet": "/?q=ccna-evening",
         "worker": facts["worker"],
-        "labs": "/labs/?q=ccnp-encor-01",
+        "labs": "/labs/?q=ccna-evening",
         "lab": facts["lab_url"],
         "alerts": "/alerts/",
         "operations": "/operations/",
@@ -123,13 +124,13 @@ def test_a_dialog_that_is_open_and_half_filled_outlives_the_news(sandbox: Sandbo
     page.get_by_role("button", name="Terminate").or_(page.get_by_role("link", name="Terminate")).first.click()
     dialog = page.locator("#worker-dialog")
     field = dialog.locator("input:not([type=hidden], [type=checkbox], [type=radio]), textarea").first
-    field.fill("ccnp-enc")
+    field.fill("ccna-eve")
 
     sandbox.run_script(CHANGE.format(**facts).replace("newsworthy", "still newsworthy"))
 
     expect(page.locator("#worker-live")).to_contain_text("still newsworthy", timeout=15_000)
     expect(dialog).to_have_js_property("open", True)
-    expect(field).to_have_value("ccnp-enc")
+    expect(field).to_have_value("ccna-eve")
     expect(field).to_be_focused()
 
 

@@ -222,6 +222,17 @@ def test_a_page_whose_stream_opens_late_reads_again(pages: Pages, page: Page) ->
     eventually(lambda: state(page, "a"), "stopped")
 
 
+def test_a_page_whose_machine_slept_opens_a_new_stream_and_reads_again_at_once(pages: Pages, page: Page) -> None:
+    page.clock.install()
+    opened(pages, page, table(row("a")))
+    pages.part = table(row("a", "stopped"))
+    page.clock.fast_forward(25_000)  # the clock jumped, though the page's stream seems open and is not silent for long
+    eventually(lambda: pages.streams, 2)
+    page.clock.run_for(100)
+    eventually(lambda: state(page, "a"), "stopped")
+    pages.wait_for_streams(1)
+
+
 def test_the_title_and_the_icon_tell_of_failing_workers_on_every_page(live: Page, pages: Pages) -> None:
     pages.say("fleet.counts", '<span id="count-failing" hx-swap-oob="innerHTML">3</span>')
     eventually(live.title, "(3 failing) Page")
