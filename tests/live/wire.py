@@ -14,8 +14,9 @@ from tests.live.portal import until
 class Wire:
     """A loopback port that leads to `target`.
 
-    `cut` closes every connection, as proxies do with those that seem idle, before anything was swallowed. `swallow` is a network that changed: connections stay open
-    and nothing comes through, not even that they are dead, and new ones hang. After `heal` new ones pass; the old ones stay dead.
+    `cut` closes every connection, as proxies do with those that seem idle, before anything was swallowed. `swallow` is a network that
+    changed: connections stay open and nothing comes through, not even that they are dead, and new ones hang. After `heal` new ones
+    pass; the old ones stay dead.
     """
 
     def __init__(self, target: int) -> None:
