@@ -15,6 +15,5 @@ register = template.Library()
 def alert_bell(context: dict[str, Any]) -> dict[str, Any]:
     """The bell, with what nobody has acknowledged and how many workers fail. Two queries; one where the page has counted the fleet."""
     counts = context.get("counts")
-    is_counted = isinstance(counts, dict) and "failing" in counts
-    failing = counts["failing"] if is_counted else Worker.objects.failing()
+    failing = counts["failing"] if isinstance(counts, dict) and "failing" in counts else Worker.objects.failing()
     return {"bell": Alert.objects.bell(), "failing": failing, "stream_url": context.get("stream_url", "")}

@@ -80,7 +80,9 @@ def worker_alerts(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespons
 @require_safe
 def bell(request: PersonalRequest) -> HttpResponse:
     """What the bell shows: what an open page reads again after its stream was away."""
-    return render(request, "components/alert_bell_inside.html", {"bell": Alert.objects.bell(), "failing": Worker.objects.failing()})
+    return render(
+        request, "components/alert_bell_inside.html", {"bell": Alert.objects.bell(), "failing": Worker.objects.failing()}
+    )
 
 
 @require_POST
