@@ -176,6 +176,7 @@ def test_a_proxy_that_closes_connections(pages: list[Page], wire: Wire, crew: Cr
     expect_right(pages, "Stopped")
 
 
+@pytest.mark.slow
 def test_a_network_that_changed_without_a_word(pages: list[Page], wire: Wire, crew: Crew) -> None:
     wire.swallow()
     crew.change("away-01", machine_state="stopped")
@@ -217,6 +218,7 @@ def asleep(chromium: Browser) -> Iterator[Callable[[bool], None]]:
     sleep(False)
 
 
+@pytest.mark.slow
 def test_a_laptop_asleep_while_its_connections_die(
     pages: list[Page], wire: Wire, crew: Crew, asleep: Callable[[bool], None]
 ) -> None:

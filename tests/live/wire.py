@@ -24,6 +24,7 @@ class Wire:
         self._life = 0
         self._swallows = False
         self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = 0
@@ -34,13 +35,25 @@ class Wire:
 
     def start(self) -> None:
         self._thread.start()
-        server: Any = self._do(asyncio.start_server(self._carry, "127.0.0.1", 0))
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = self._do(asyncio.start_server(self._carry, "127.0.0.1", 0))
+        self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        self._do(self._abort())
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for _ in range(3):  # a task that ends may leave a connection behind that is being closed
+            await self._abort()
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0.05)
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -63,19 +76,28 @@ class Wire:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         life = self._life
         self._open.add(writer)
-        with contextlib.suppress(OSError):
+        back: asyncio.StreamWriter | None = None
+        pumps: list[asyncio.Task[None]] = []
+        try:
             if not self._swallows:
                 there, back = await asyncio.open_connection("127.0.0.1", self._target)
-                await asyncio.wait(
-                    [asyncio.create_task(self._pump(reader, back, life)), asyncio.create_task(self._pump(there, writer, life))],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                back.transport.abort()
+                pumps = [
+                    asyncio.create_task(self._pump(reader, back, life)),
+                    asyncio.create_task(self._pump(there, writer, life)),
+                ]
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             while life != self._life or self._swallows:
                 if not await reader.read(65536):
                     break
-        self._open.discard(writer)
-        writer.transport.abort()
+        except (OSError, RuntimeError):
+            pass  # the portal does not listen, or a pump still reads what this would read
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            self._open.discard(writer)
+            for one in (writer, back):
+                if one is not None:
+                    one.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, life: int) -> None:
         with contextlib.suppress(OSError):
