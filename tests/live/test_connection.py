@@ -27,6 +27,7 @@ def live(pages: Pages, page: Page) -> Page:
         addEventListener('DOMContentLoaded', () => document.body.addEventListener('live:reread', () => { rereads += 1 }))""")
     page.goto(f"{pages.url}/page")
     eventually(lambda: badge(page), "connected")
+    pages.wait_for_streams(1)  # the browser calls it open when it has the head; who speaks must wait for the body
     return page
 
 
