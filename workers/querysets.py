@@ -81,6 +81,10 @@ class WorkerQuerySet(models.QuerySet[Any]):
             "gone": gone,
         }
 
+    def failing(self) -> int:
+        """How many need attention now; the same number as in `counts`."""
+        return self.listed(include_gone=False).filter(attention=Attention.FAILING).count()
+
     def known_to_ec2(self) -> WorkerQuerySet:
         """Those that a refresh of EC2 should find, or look up again: not failed, not gone for good."""
         return self.exclude(instance_id="").exclude(machine_state__in=GONE)

@@ -18,12 +18,18 @@
     return `${Math.floor(seconds / 86400)} d ago`;
   }
 
+  /* Somebody copies it, or a row with it: new text would take the selection away. */
+  function isSelected(time) {
+    const selection = document.getSelection();
+    return !selection.isCollapsed && selection.containsNode(time, true);
+  }
+
   function write(time) {
     const at = Date.parse(time.dateTime);
     if (Number.isNaN(at)) return;
     const seconds = (Date.now() + serverAhead - at) / 1000;
     const text = words(seconds);
-    if (time.textContent !== text) time.textContent = text;
+    if (time.textContent !== text && !isSelected(time)) time.textContent = text;
     const limit = Number(time.dataset.staleAfter);
     const stale = limit > 0 && seconds > limit;
     if (stale !== time.hasAttribute("data-stale")) time.toggleAttribute("data-stale", stale);

@@ -1,4 +1,4 @@
-/* What pages need of script beyond htmx: keys, menus, dialogs, toasts, title and favicon, times in the person's zone.
+/* What pages need of script beyond htmx: keys, menus, dialogs, toasts, times in the person's zone.
    Everything works without it. */
 (() => {
   "use strict";
@@ -65,19 +65,6 @@
     timeToasts();
   });
 
-  // ── Title and favicon ──────────────────────────────────────────────────────────────────────────────────────────────
-  function showFailing() {
-    const count = Number(byId("count-failing")?.textContent.trim() || 0);
-    const fleet = byId("fleet");
-    if (!fleet) return;
-    fleet.dataset.failing = count;
-    const title = (count ? `(${count} failing) ` : "") + document.title.replace(/^\(\d+ failing\) /, "");
-    if (document.title !== title) document.title = title;
-    const icon = document.querySelector("link[rel=icon]");
-    const wanted = count ? icon.dataset.failing : icon.dataset.well;
-    if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted);
-  }
-
   // ── Filters ────────────────────────────────────────────────────────────────────────────────────────────────────────
   /* A patch leaves what is typed and ticked alone, so after a chip, a tile or "Clear all" the controls follow the address.
      After the form's own requests and re-reads they are the truth: somebody may have typed on meanwhile. */
@@ -96,23 +83,10 @@
     for (const name of ["q", "tag", "person", "from", "to"]) if (!detail.parameters[name]) delete detail.parameters[name];
   });
 
-  let sentence = byId("fleet-sentence")?.textContent;
-  function sayCount() {
-    const now = byId("fleet-sentence")?.textContent;
-    if (now && now !== sentence) byId("announce").textContent = now;
-    sentence = now;
-  }
-
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     timeToasts();
-    showFailing();
-    if (detail.pathInfo && detail.target?.id === "fleet") {
-      if (detail.requestConfig?.elt.tagName === "A") showFilters();
-      sayCount();
-    }
+    if (detail.pathInfo && detail.target?.id === "fleet" && detail.requestConfig?.elt.tagName === "A") showFilters();
   });
-  document.addEventListener("htmx:oobAfterSwap", showFailing);
-  document.addEventListener("htmx:sseMessage", showFailing);
 
   // ── Times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   const zone = document.documentElement.dataset.timeZone || "UTC";
@@ -125,8 +99,5 @@
     time.title = `${format.format(at)} (${zone.replaceAll("_", " ")})`;
   });
 
-  document.addEventListener("DOMContentLoaded", () => {
-    timeToasts();
-    showFailing();
-  });
+  document.addEventListener("DOMContentLoaded", timeToasts);
 })();

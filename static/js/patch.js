@@ -11,11 +11,13 @@
    for its viewer, outlive a row from the stream.
    What gives way: an answer, to news that came over the stream after it had been asked for (element by element: order, removal and
    data-keep are the answer's), and to another answer for the same target that was asked for later. See "What is newer".
-   What is marked: the nearest td, th or [data-part] around a change gets the class `changed` for 1.2 s. */
+   What is marked: the nearest td, th or [data-part] around a change gets the class `changed` for a moment, and so does a row that came
+   by itself; the CSS says how it looks, with motion and without. It gets the event live:changed { from } too: the element whose text or
+   attributes changed, for announce.js. */
 (() => {
   "use strict";
 
-  const MARKED = 1200;
+  const MARKED = { moving: 1200, still: 3000 };
   const TEXTLESS = new Set(["TABLE", "THEAD", "TBODY", "TFOOT", "TR", "UL", "OL", "DL", "SELECT", "COLGROUP"]);
   const INPUTS = new Set(["INPUT", "SELECT", "TEXTAREA", "OPTION"]);
   const OWN_ATTRIBUTES = new Set(["aria-expanded", "aria-selected", "data-stale", "style"]);
@@ -32,10 +34,16 @@
   function mark(element) {
     // Rows that come, go or move are no change of the panel around their table.
     const cell = TEXTLESS.has(element.tagName) ? null : element.closest("td, th, [data-part]");
-    if (!cell || !pageLoaded || calm.matches) return;
-    clearTimeout(markTimers.get(cell));
-    cell.classList.add("changed");
-    markTimers.set(cell, setTimeout(() => cell.classList.remove("changed"), MARKED));
+    if (!cell || !pageLoaded) return;
+    light(cell);
+    cell.dispatchEvent(new CustomEvent("live:changed", { detail: { from: element }, bubbles: true }));
+  }
+
+  function light(element) {
+    clearTimeout(markTimers.get(element));
+    element.classList.add("changed");
+    const moment = calm.matches ? MARKED.still : MARKED.moving;
+    markTimers.set(element, setTimeout(() => element.classList.remove("changed"), moment));
   }
 
   // ── Attributes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,6 +171,8 @@
     parent.insertBefore(node, before);
     if (node.nodeType === Node.ELEMENT_NODE) context.inserted.push(node);
     mark(parent);
+    // What a person's own choice of a filter or page brings is no news.
+    if (node.nodeName === "TR" && pageLoaded && !context.isChosen) light(node);
   }
 
   // ── What is newer ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,7 +183,7 @@
   const sentAt = new WeakMap(); // XMLHttpRequest: when
   const newsAt = new WeakMap(); // element: when it got its latest news
   const latest = new WeakMap(); // target: when the latest of the answers that it got had been asked for, by itself and by others
-  let answer = null; // the one that htmx is swapping: { verb, sent }; null while it is the stream's news
+  let answer = null; // the one that htmx is swapping: { verb, sent, isChosen }; null while it is the stream's news
 
   const noteNews = (element) => newsAt.set(element, ++moment);
   const isNewer = (element, context) => newsAt.get(element) > context.sent;
@@ -192,7 +202,7 @@
   function beforeSwap(detail) {
     const { xhr, target, requestConfig } = detail;
     const { elt, verb, path } = requestConfig;
-    answer = { verb, sent: sentAt.get(xhr) };
+    answer = { verb, sent: sentAt.get(xhr), isChosen: verb === "get" && !isReread(requestConfig) };
     queueMicrotask(() => (answer = null)); // htmx swaps before it returns
     if (verb !== "get" || !detail.shouldSwap || api.getSwapSpecification(elt, detail.swapOverride).swapStyle !== "patch") return;
     const own = isReread(requestConfig);
@@ -262,7 +272,7 @@
 
   function patch(target, fragment) {
     if (fragment.children.length === 0) return [];
-    const context = { root: target, inserted: [], altered: [], sent: answer ? answer.sent : Infinity };
+    const context = { root: target, inserted: [], altered: [], sent: answer ? answer.sent : Infinity, isChosen: answer?.isChosen };
     const root = rootIn(fragment, target);
     keepingFocus(() => {
       if (root) patchNode(target, root, context);

@@ -30,14 +30,16 @@ CONFIGURATION = json.dumps(
     {"includeIndicatorStyles": False, "allowEval": False, "allowScriptTags": False, "historyCacheSize": 0}
 )
 
-PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset="utf-8"><link rel="icon" href="data:,">
+PAGE = """<!DOCTYPE html><html lang="en"><head><title>Page</title><meta charset="utf-8">
+<link rel="icon" href="data:,well" data-well="data:,well" data-failing="data:,failing" data-stale="data:,stale">
 <meta name="htmx-config" content='{configuration}'>
 <script src="/htmx/htmx-2.js" defer></script><script src="/htmx/ext/hx-sse-2.js" defer></script>
-<script src="/js/age.js" defer></script><script src="/js/patch.js" defer></script>
-<script src="/js/live.js" defer></script></head><body>
+<script src="/js/age.js" defer></script><script src="/js/patch.js" defer></script><script src="/js/reread.js" defer></script>
+<script src="/js/live.js" defer></script><script src="/js/tabs.js" defer></script>
+<script src="/js/badge.js" defer></script><script src="/js/announce.js" defer></script></head><body>
 <p id="live-badge" data-state="reconnecting" data-heartbeat-seconds="{heartbeat}" data-sign-in="/sign-in">
 <span data-live-text></span></p>
-{body}</body></html>"""
+<div id="announce" role="status"></div>{body}</body></html>"""
 
 
 class Connection:
@@ -73,7 +75,8 @@ class Held:
 
 
 class Pages:
-    """The server. Everything that the browser asks for is counted; `status` other than 200 refuses the stream.
+    """The server. Everything that the browser asks for is counted; `status` other than 200 refuses the stream, `part_status` the
+    parts that are read again.
 
     While `holding` names a path ("/part", "/stream"), the answers to its requests are kept in `held`, for the test to release.
     """
@@ -86,7 +89,7 @@ class Pages:
         self.body = ""
         self.part = ""
         self.heartbeat = 10.0
-        self.status = 200
+        self.status = self.part_status = 200
         self.hello: dict[str, Any] = {"channels": 1}
         self.connections: list[Connection] = []
         self.streams = self.probes = self.reads = 0
@@ -170,7 +173,7 @@ class Pages:
         self.reads += 1
         content = self.part or self.body
         await self._hold(request)
-        return HTMLResponse(content)
+        return HTMLResponse(content, status_code=self.part_status)
 
     async def _hold(self, request: Request) -> None:
         if request.url.path != self.holding:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from tests.live.pages import Pages, eventually
 from tests.live.portal import until
+from tests.live.table import opened, row, state, table
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +27,7 @@ def live(pages: Pages, page: Page) -> Page:
         addEventListener('DOMContentLoaded', () => document.body.addEventListener('live:reread', () => { rereads += 1 }))""")
     page.goto(f"{pages.url}/page")
     eventually(lambda: badge(page), "connected")
+    pages.wait_for_streams(1)  # the browser calls it open when it has the head; who speaks must wait for the body
     return page
 
 
@@ -113,9 +115,13 @@ def test_without_heartbeats_the_badge_says_stale_until_the_next_one(pages: Pages
     eventually(lambda: badge(page), "connected")
     eventually(lambda: badge(page), "stale")
     assert text(page) == "Stale"
+    assert page.title() == "(stale) Page"
+    assert page.get_attribute("link[rel=icon]", "href") == "data:,stale"
+    assert str(page.text_content("#announce")).startswith("Live updates: Stale.")
     pages.say("heartbeat")
     eventually(lambda: badge(page), "connected")
-    assert page.get_attribute("#live-badge", "title") == "Last heartbeat 0 s ago"
+    assert page.title() == "Page"
+    eventually(lambda: "Last event 2 s ago. Last heartbeat 2 s ago." in str(page.get_attribute("#live-badge", "title")), True)
 
 
 def test_offline_says_disconnected_and_online_comes_back_at_once(live: Page, pages: Pages) -> None:
@@ -139,23 +145,6 @@ def test_a_connection_lost_for_longer_is_called_disconnected(pages: Pages, page:
     eventually(lambda: badge(page), "reconnecting")
     page.clock.run_for(31_000)
     eventually(lambda: badge(page), "disconnected")
-
-
-def test_a_tab_hidden_for_long_gives_its_connection_back_and_reads_again_when_it_returns(pages: Pages, page: Page) -> None:
-    pages.body = BODY
-    page.clock.install()
-    page.goto(f"{pages.url}/page")
-    pages.wait_for_streams(1)
-    page.evaluate("window.rereads = 0; document.body.addEventListener('live:reread', () => { rereads += 1 })")
-    hide(page, True)
-    page.clock.run_for(9_000)
-    assert len(pages.connections) == 1
-    page.clock.run_for(2_000)
-    pages.wait_for_streams(0)
-    hide(page, False)
-    pages.wait_for_streams(1)
-    page.clock.run_for(100)
-    eventually(lambda: page.evaluate("rereads"), 1)
 
 
 def test_a_glance_at_another_tab_costs_nothing(live: Page, pages: Pages) -> None:
@@ -187,6 +176,71 @@ def test_the_servers_order_to_read_again_is_followed_once_and_not_by_all_pages_a
     eventually(lambda: live.evaluate("rereads"), 1)
     live.wait_for_timeout(1_100)
     assert live.evaluate("rereads") == 1
+
+
+def test_a_part_that_could_not_be_read_is_read_again_until_it_is_there(pages: Pages, page: Page) -> None:
+    opened(pages, page, table(row("a")))
+    pages.part = table(row("a", "stopped"))
+    pages.part_status = 503
+    pages.close_streams()
+    until(lambda: pages.reads >= 2, "it was asked for twice")
+    # The stream is open again; what was missed is not here, and the badge says so.
+    pages.wait_for_streams(1)
+    assert badge(page) == "reconnecting"
+    pages.part_status = 200
+    eventually(lambda: state(page, "a"), "stopped")
+    eventually(lambda: badge(page), "connected")
+
+
+def test_a_part_that_is_gone_for_good_does_not_keep_the_page_from_being_right(pages: Pages, page: Page) -> None:
+    opened(pages, page, table(row("a")))
+    pages.part_status = 404
+    pages.close_streams()
+    until(lambda: pages.reads == 1, "it was asked for")
+    eventually(lambda: badge(page), "connected")
+    page.wait_for_timeout(1_500)
+    assert pages.reads == 1
+
+
+def test_a_stream_that_is_not_answered_is_asked_for_again(live: Page, pages: Pages) -> None:
+    pages.holding = "/stream"
+    pages.close_streams()
+    until(lambda: len(pages.held) == 1, "the stream is asked for")
+    pages.holding = ""
+    eventually(lambda: badge(live), "connected", 10)
+
+
+def test_a_page_whose_stream_opens_late_reads_again(pages: Pages, page: Page) -> None:
+    pages.status, pages.body = 503, table(row("a"))
+    page.clock.install()
+    page.goto(f"{pages.url}/page")
+    until(lambda: pages.streams >= 1, "the stream is asked for")
+    page.clock.run_for(16_000)
+    pages.status, pages.part = 200, table(row("a", "stopped"))
+    page.clock.run_for(10_000)
+    pages.wait_for_streams(1)
+    page.clock.run_for(100)
+    eventually(lambda: state(page, "a"), "stopped")
+
+
+def test_a_page_whose_machine_slept_opens_a_new_stream_and_reads_again_at_once(pages: Pages, page: Page) -> None:
+    page.clock.install()
+    opened(pages, page, table(row("a")))
+    pages.part = table(row("a", "stopped"))
+    page.clock.fast_forward(25_000)  # the clock jumped, though the page's stream seems open and is not silent for long
+    eventually(lambda: pages.streams, 2)
+    page.clock.run_for(100)
+    eventually(lambda: state(page, "a"), "stopped")
+    pages.wait_for_streams(1)
+
+
+def test_the_title_and_the_icon_tell_of_failing_workers_on_every_page(live: Page, pages: Pages) -> None:
+    pages.say("fleet.counts", '<span id="count-failing" hx-swap-oob="innerHTML">3</span>')
+    eventually(live.title, "(3 failing) Page")
+    assert live.get_attribute("link[rel=icon]", "href") == "data:,failing"
+    pages.say("fleet.counts", '<span id="count-failing" hx-swap-oob="innerHTML">0</span>')
+    eventually(live.title, "Page")
+    assert live.get_attribute("link[rel=icon]", "href") == "data:,well"
 
 
 def test_nothing_that_the_stream_says_breaks_the_page(live: Page, pages: Pages) -> None:

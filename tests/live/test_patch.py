@@ -49,12 +49,50 @@ def test_an_equal_row_touches_nothing(pages: Pages, page: Page) -> None:
     assert page.evaluate("mutations") <= 1
 
 
-def test_reduced_motion_leaves_no_marks(pages: Pages, page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
-    opened(pages, page, table(row("a")))
-    pages.say("row.a", row("a", "stopped"))
-    eventually(lambda: state(page, "a"), "stopped")
-    assert page.locator(".changed").count() == 0
+def test_a_row_that_came_by_itself_is_marked_and_one_that_somebody_chose_is_not(pages: Pages, page: Page) -> None:
+    choice = '<a id="all" href="/part" hx-get="/part" hx-target="#fleet" hx-swap="patch">All</a>'
+    opened(pages, page, table(row("a")).replace("<table", f"{choice}<table"))
+    marked = "rows => rows.map(row => row.classList.contains('changed'))"
+    pages.part = table(row("a"), row("b")).replace("<table", f"{choice}<table")
+    page.click("#all")
+    eventually(lambda: names(page), ["a", "b"])
+    assert page.eval_on_selector_all("#rows > tr", marked) == [False, False]
+    reread(pages, page, table(row("a"), row("b"), row("c")).replace("<table", f"{choice}<table"))
+    eventually(lambda: names(page), ["a", "b", "c"])
+    assert page.eval_on_selector_all("#rows > tr", marked) == [False, False, True]
+
+
+# ── What is heard ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def spoken(name: str, badge: str, cpu: int) -> str:
+    return row(name).replace(
+        f'<td data-part="name">{name}</td>', f'<td data-part="name"><a data-row-link href="#">{name}</a></td>'
+    ).replace(
+        '<td data-part="state"><span class="badge">running</span></td>',
+        f'<td data-label="Machine" data-part="state"><span class="badge"><span>{badge}</span></span></td>'
+        f'<td data-label="CPU" data-part="cpu">{cpu} %</td>',
+    )  # fmt: skip
+
+
+def test_a_screen_reader_hears_states_and_not_figures(pages: Pages, page: Page) -> None:
+    opened(pages, page, table(*(spoken(name, "Running", 10) for name in "abcdef")))
+    pages.say("row.a", spoken("a", "Running", 90))
+    eventually(lambda: "90 %" in str(page.text_content("#rows")), True)
+    pages.say("row.b", spoken("b", "Stopping", 10))
+    eventually(lambda: page.text_content("#announce"), "b: Machine Stopping.")
+    for name in "cdef":
+        pages.say(f"row.{name}", spoken(name, "Stopped", 0))
+    eventually(lambda: page.text_content("#announce"), "4 rows changed their state.")
+
+
+def test_a_screen_reader_hears_how_many_there_are_now(pages: Pages, page: Page) -> None:
+    def counted(sentence: str) -> str:
+        return table(row("a")).replace("<table", f'<span id="fleet-sentence">{sentence}</span><table')
+
+    opened(pages, page, counted("12 workers"))
+    reread(pages, page, counted("13 workers"))
+    eventually(lambda: page.text_content("#announce"), "13 workers")
 
 
 def test_open_menus_and_what_was_typed_survive(pages: Pages, page: Page) -> None:

@@ -136,10 +136,13 @@ def test_the_bell_is_on_every_page_and_counts_what_nobody_has_acknowledged(uma: 
     closed()
     browser = signed_in(uma)
 
+    make_worker(service_state="refused")
+
     for address in ("/", "/alerts/", "/operations/", "/account/", f"/workers/{make_worker().pk}/"):
         page = text(browser, address)
+        assert 'data-failing-workers="1"' in page, address
         assert "Alerts: 2 open alerts, worst: critical" in page, address
-        assert 'data-live-channel="alerts"' in page
+        assert 'data-live-channel="alerts fleet"' in page
     assert "2 open alerts" in text(browser, "/alerts/bell/")
     nothing = text(signed_in(noah), "/account/")
     assert 'id="bell"' not in nothing

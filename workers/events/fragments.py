@@ -102,7 +102,8 @@ def announce_alerts(*, worker_ids: Iterable[uuid.UUID]) -> None:
 
 
 def _send_bell() -> None:
-    bell = render_to_string("components/alert_bell_inside.html", {"bell": Alert.objects.bell()})
+    context = {"bell": Alert.objects.bell(), "failing": Worker.objects.failing()}
+    bell = render_to_string("components/alert_bell_inside.html", context)
     publish([Message(channel=ALERTS, type=BELL, data=bell), Message(channel=ALERTS, type=ALERTS_CHANGED, data="")])
 
 

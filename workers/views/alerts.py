@@ -22,7 +22,7 @@ from cmlmanager.htmx import vary, wants_fragment
 from workers import access
 from workers.alert_choices import AlertKind, AlertSeverity
 from workers.alert_listing import PAGE_SIZE, AlertsQuery, regions
-from workers.models import Alert, Event
+from workers.models import Alert, Event, Worker
 from workers.services.alerts import acknowledging
 from workers.services.alerts.acknowledging import MOST, Outcome, Seen
 from workers.views.asker import asker
@@ -80,7 +80,9 @@ def worker_alerts(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespons
 @require_safe
 def bell(request: PersonalRequest) -> HttpResponse:
     """What the bell shows: what an open page reads again after its stream was away."""
-    return render(request, "components/alert_bell_inside.html", {"bell": Alert.objects.bell()})
+    return render(
+        request, "components/alert_bell_inside.html", {"bell": Alert.objects.bell(), "failing": Worker.objects.failing()}
+    )
 
 
 @require_POST
