@@ -36,6 +36,7 @@ with transaction.atomic():
 """
 FIND = """
 import time
+from datetime import timedelta
 from django.utils import timezone
 from labs.models import Lab
 from workers.models import Alert, Operation, Worker
@@ -49,6 +50,9 @@ for _ in range(200):  # a young sandbox is still reading its labs
     if lab:
         break
     time.sleep(0.2)
+# What is planted stays until it has been seen: CML is not asked meanwhile.
+later = now + timedelta(hours=1)
+Worker.objects.filter(pk=worker.pk).update(cml_due_at=later, labs_due_at=later)
 answer = {"worker": worker.get_absolute_url(), "lab": str(lab.pk), "lab_url": lab.get_absolute_url(), "lab_title": lab.title,
           "operation": str(operation.pk), "operation_url": operation.get_absolute_url()}
 """
