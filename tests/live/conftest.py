@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.live.portal import Portal
 from tests.redis_server import RedisServer, redis_server
 
 __all__ = ["chromium", "redis_server"]
+
+# Counts the connections of the server that a run with TEST_DATABASE_URL is about; without one there is nothing to count.
+collect_ignore = [] if "TEST_DATABASE_URL" in os.environ else ["test_streams_on_postgresql.py"]
 
 # What the browser and htmx say of connections and answers that tests break.
 BROKEN_ON_PURPOSE = ("ERR_", "Failed to load resource", "Response Status Error Code")

@@ -19,10 +19,7 @@ from tests.redis_server import RedisServer
 
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
 DATABASE = "cmlmanager_streams"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not SERVER.startswith("postgres"), reason="counts a PostgreSQL's connections: TEST_DATABASE_URL"),
-]
+pytestmark = pytest.mark.slow  # collected by a run on PostgreSQL only, see conftest
 
 
 def execute(statement: str) -> list[tuple[int]]:
