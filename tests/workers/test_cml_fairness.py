@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.makers import make_worker
@@ -194,3 +195,20 @@ def test_a_task_claims_nothing_that_it_could_not_finish_in_its_time(now: datetim
 
     assert cml_refresh._next([], now=now, passed=cml_refresh.LAST_CLAIM + 1) == []
     assert [w.cml_timeouts for w in cml_refresh._next([], now=now, passed=cml_refresh.LAST_SUSPECT + 1)] == [0]
+
+
+def test_alerts_that_cannot_be_judged_cost_no_answer(
+    servers: SimulatedFleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    workers = workers_on(servers[1], 3)
+    monkeypatch.setattr(cml_refresh, "JUDGED", 1)
+
+    def locked(**_: object) -> int:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(cml_refresh.evaluation, "evaluate", locked)
+
+    look()
+
+    assert Worker.objects.filter(pk__in=[w.pk for w in workers], cml_succeeded_at__isnull=False).count() == 3
+    assert "could not be judged" in caplog.text

@@ -61,7 +61,7 @@ def refresh_cml(*, now: datetime) -> int:
                 reading[pool.submit(read, worker)] = asked
                 count += 1
             if not reading or len(judged) >= JUDGED:
-                evaluation.evaluate(worker_ids=judged, now=timezone.now())
+                _judge(judged)
                 judged = []
             if not reading:
                 return count
@@ -70,6 +70,16 @@ def refresh_cml(*, now: datetime) -> int:
     finally:
         # When the task's time limit strikes, threads that still wait for a server must not hold the process.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _judge(worker_ids: list[uuid.UUID]) -> None:
+    """Judge the alerts of those that were read. What goes wrong there must not cost the answers that are still on their way."""
+    try:
+        evaluation.evaluate(worker_ids=worker_ids, now=timezone.now())
+    except Exception:
+        logger.exception(
+            "The alerts of %d workers could not be judged; the next evaluation of the fleet does it", len(worker_ids)
+        )
 
 
 def _keep_all(answers: list[tuple[Asked, Reading]]) -> list[uuid.UUID]:
