@@ -137,7 +137,7 @@ SUPPORT_CONTACT = env.text("SUPPORT_CONTACT", "the people who run this portal")
 OIDC_ISSUER = env.text("OIDC_ISSUER", "").strip()
 OIDC_INTERNAL_URL = env.text("OIDC_INTERNAL_URL", "").strip().rstrip("/")
 OIDC_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))] if OIDC_ISSUER else []
-OIDC_NAME = env.text("OIDC_NAME", "Keycloak").strip()
+OIDC_NAME = env.text("OIDC_NAME", "").strip() or "Keycloak"
 # Named as mozilla-django-oidc has them.
 OIDC_RP_CLIENT_ID = env.text("OIDC_CLIENT_ID", "").strip()
 OIDC_RP_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET", "")
