@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import ProviderSession, SignIn, User
-from cmlmanager.live.authorize import judge_all
+from cmlmanager.live.authorize import Credential, judge_all
 from tests.openid_provider import CLIENT_ID, OpenIdProvider, provider, say, sign_in, somebody
 
 __all__ = ["provider"]
@@ -107,7 +107,7 @@ def test_all_sessions_of_a_person(browser: Client, provider: OpenIdProvider) -> 
     assert answer["Cache-Control"] == "no-store"
     assert not is_in(browser)
     assert not is_in(other)
-    assert judge_all([(key, frozenset({"fleet"}))])[0].user_id is None  # the stream ends at its next look
+    assert judge_all([(Credential(key), frozenset({"fleet"}))])[0].user_id is None  # the stream ends at its next look
     assert not ProviderSession.objects.exists()
 
 
