@@ -7,7 +7,12 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+METHODS = ["GET", "HEAD", "POST"]
 
 
 class Desk(AdminSite):
@@ -21,6 +26,8 @@ class Desk(AdminSite):
         inner = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method not in METHODS:  # Django's own views answer any as if it were GET
+                return HttpResponseNotAllowed(METHODS)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             if not self.has_permission(request):
@@ -33,4 +40,10 @@ class Desk(AdminSite):
         """There is no second sign-in page."""
         if request.user.is_authenticated and not self.has_permission(request):
             raise PermissionDenied
-        return redirect_to_login(request.GET.get("next", "/admin/"))
+        wanted = request.GET.get("next", "")
+        here = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+        return redirect_to_login(wanted if here else reverse("admin:index"))
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """There is no second page to change one's password either."""
+        return redirect("account_change_password")

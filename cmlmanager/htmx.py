@@ -24,6 +24,11 @@ def vary(response: HttpResponse) -> HttpResponse:
     return response
 
 
+def go_to(address: str) -> HttpResponse:
+    """Send htmx's whole page elsewhere. A redirect would be followed and swapped into the part that asked."""
+    return HttpResponse(status=204, headers={"HX-Redirect": address})
+
+
 class SignInRedirectMiddleware:
     """htmx would follow a redirect to sign-in and swap that page into a table cell: tell it to go there instead."""
 

@@ -58,5 +58,5 @@ def noah(db: None) -> User:
 def signed_in(person: User) -> Client:
     """A browser of `person`."""
     client = Client()
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(person, backend="accounts.local.backend.LocalBackend")
     return client

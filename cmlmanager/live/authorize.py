@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user
 from django.db import connections
 from django.http import HttpRequest
 from django_eventstream.utils import get_channelmanager
+
+from accounts.local import duties
 
 Answer = TypeVar("Answer")
 # Seconds after which the database counts as away.
@@ -128,4 +130,7 @@ def _user_of(session_key: str) -> Any:
     request = HttpRequest()
     request.session = _SessionData(session.load())  # type: ignore[assignment]
     user = get_user(request)
-    return user if user.is_authenticated and user.is_active else None
+    if not user.is_authenticated or not user.is_active:
+        return None
+    # Whoever must first choose a password or set up a second factor is told nothing either.
+    return user if duties.outstanding(user, request.session.get(BACKEND_SESSION_KEY)) is None else None
