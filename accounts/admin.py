@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.text import get_text_list
 
 from accounts import signals
@@ -111,7 +111,7 @@ class PortalUserAdmin(UserAdmin):
             changes.tell(user, before, source=SOURCE, **asker)
 
     @transaction.atomic
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponseBase:
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Django's page; a new password is told and must be changed by its owner."""
         found = self.get_object(request, unquote(id))
         before = found.password if found else ""

@@ -13,6 +13,18 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 METHODS = ["GET", "HEAD", "POST"]
+SAFE = ["GET", "HEAD"]
+# Views of Django's that change nothing and answer any method as if it were GET.
+READS = {
+    "index",
+    "app_index",
+    "i18n_javascript",
+    "autocomplete_view",
+    "history_view",
+    "catch_all_view",
+    "password_change_done",
+    "shortcut",
+}
 
 
 class Desk(AdminSite):
@@ -24,10 +36,11 @@ class Desk(AdminSite):
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Refuse signed-in people who are not staff: another sign-in, which Django would offer them, does not help."""
         inner = super().admin_view(view, cacheable)
+        methods = SAFE if getattr(view, "__name__", "") in READS else METHODS
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.method not in METHODS:  # Django's own views answer any as if it were GET
-                return HttpResponseNotAllowed(METHODS)
+            if request.method not in methods:
+                return HttpResponseNotAllowed(methods)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             if not self.has_permission(request):
@@ -44,6 +57,8 @@ class Desk(AdminSite):
         here = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
         return redirect_to_login(wanted if here else reverse("admin:index"))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """There is no second page to change one's password either."""
         return redirect("account_change_password")

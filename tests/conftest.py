@@ -24,7 +24,8 @@ def now() -> datetime:
     return datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def _person(username: str, role: Role | None) -> User:
+def person_of(username: str, role: Role | None) -> User:
+    """Somebody with this role, who cannot sign in by password."""
     person = User.objects.create_user(username=username, first_name=username.title())
     if role:
         person.groups.add(Group.objects.get(name=role.value))
@@ -34,25 +35,25 @@ def _person(username: str, role: Role | None) -> User:
 @pytest.fixture
 def uma(db: None) -> User:
     """May see."""
-    return _person("uma", Role.USER)
+    return person_of("uma", Role.USER)
 
 
 @pytest.fixture
 def miguel(db: None) -> User:
     """May start, stop and tag."""
-    return _person("miguel", Role.MANAGER)
+    return person_of("miguel", Role.MANAGER)
 
 
 @pytest.fixture
 def ada(db: None) -> User:
     """May do everything."""
-    return _person("ada", Role.ADMIN)
+    return person_of("ada", Role.ADMIN)
 
 
 @pytest.fixture
 def noah(db: None) -> User:
     """Signed in, without a role."""
-    return _person("noah", None)
+    return person_of("noah", None)
 
 
 def signed_in(person: User) -> Client:

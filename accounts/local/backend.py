@@ -15,13 +15,13 @@ from accounts.models import User
 class LocalBackend(AuthenticationBackend):
     """allauth's, asked by user name and password only where the policy allows it."""
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> AbstractBaseUser | None:  # type: ignore[override]
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> AbstractBaseUser | None:
         """The person with this name and password, or None. Takes as long for a name that does not exist."""
         if not policy.may_try(request):
             return None
         return super().authenticate(request, **credentials)
 
-    def user_can_authenticate(self, user: User) -> bool:  # type: ignore[override]
+    def user_can_authenticate(self, user: User) -> bool:
         """Asked at sign-in and by `get_user` at every request."""
         return super().user_can_authenticate(user) and policy.may_be_signed_in(user)
 

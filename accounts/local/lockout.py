@@ -29,11 +29,7 @@ def _rates() -> list[Rate]:
 def _entries(user: User) -> dict[str, Rate]:
     """Cache keys that count this person's failures, and the limit of each."""
     keys = (counter_of(user.get_username()), f"mfa-auth-user-{user.pk}")
-    return {
-        get_cache_key(None, app=_APP, action=_ACTION, rate=rate, key=key): rate  # type: ignore[arg-type]
-        for rate in _rates()
-        for key in keys
-    }
+    return {get_cache_key(None, app=_APP, action=_ACTION, rate=rate, key=key): rate for rate in _rates() for key in keys}
 
 
 def seconds_left(people: Iterable[User]) -> dict[int, int]:

@@ -45,10 +45,14 @@ urlpatterns = [
     ),
     path(
         "account/second-factor/codes/download/",
-        own_page(recovery_codes.download_recovery_codes, FACTOR),
+        own_page(recovery_codes.download_recovery_codes, FACTOR, methods=views.READ_METHODS),
         name="mfa_download_recovery_codes",
     ),
-    path("account/second-factor/passkeys/", own_page(views.passkeys, FACTOR), name="mfa_list_webauthn"),
+    path(
+        "account/second-factor/passkeys/",
+        own_page(views.passkeys, FACTOR, methods=views.READ_METHODS),
+        name="mfa_list_webauthn",
+    ),
     path("account/second-factor/passkeys/new/", own_page(passkeys.add_webauthn, FACTOR), name="mfa_add_webauthn"),
     path(
         "account/second-factor/passkeys/<int:pk>/remove/",

@@ -20,6 +20,7 @@ from accounts.local.duties import Duty
 
 View = Callable[..., HttpResponseBase]
 PAGE_METHODS = ["GET", "HEAD", "POST"]
+READ_METHODS = ["GET", "HEAD"]
 
 
 def entrance(view: View, *modes: LocalAccounts) -> View:
@@ -31,10 +32,12 @@ def entrance(view: View, *modes: LocalAccounts) -> View:
             raise Http404
         return view(request, *args, **kwargs)
 
-    return require_http_methods(PAGE_METHODS)(never_cache(guarded))
+    page = require_http_methods(PAGE_METHODS)(never_cache(guarded))
+    page.login_required = False  # type: ignore[attr-defined]
+    return page
 
 
-def own_page(view: View, *duties: Duty) -> View:
+def own_page(view: View, *duties: Duty, methods: list[str] = PAGE_METHODS) -> View:
     """A page about one's own local account, whatever the role. It does not exist for people of Keycloak.
 
     `duties` are those that it serves: the middleware lets people with one of them through.
@@ -46,7 +49,7 @@ def own_page(view: View, *duties: Duty) -> View:
             raise Http404
         return view(request, *args, **kwargs)
 
-    page = require_http_methods(PAGE_METHODS)(never_cache(guarded))
+    page = require_http_methods(methods)(never_cache(guarded))
     page.role_required = False  # type: ignore[attr-defined]
     page.serves_duties = frozenset(duty.value for duty in duties)  # type: ignore[attr-defined]
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.models import Group
@@ -65,7 +66,7 @@ def tell_created(user: User, *, by: User | None, source: str, address: str | Non
     _tell(AccountEvent.CREATED, source, {"user": user, "by": by, "address": address})
 
 
-def _tell(kind: AccountEvent, source: str, common: dict[str, object], before: str = "", after: str = "") -> None:
+def _tell(kind: AccountEvent, source: str, common: Mapping[str, object], before: str = "", after: str = "") -> None:
     signals.account_event.send(User, kind=kind, detail=source, before=before, after=after, **common)
 
 

@@ -81,9 +81,9 @@ class InsidePlace(Place):
 
     def swap(self, pk: Any, old: str, new: str) -> bool:
         row = self.model._base_manager.select_for_update().filter(pk=pk).first()
-        found = getattr(row, self.name) if row else {}
-        if self.key not in found:
+        if row is None or self.key not in getattr(row, self.name):
             return False
+        found = getattr(row, self.name)
         written = found[self.key]
         if written != old and vault.is_current(written):
             return False
