@@ -23,6 +23,7 @@ class AccountEvent(TextChoices):
     FACTOR_REMOVED = "factor_removed", "Second factor removed"
     TOKEN_CREATED = "token_created", "Token created"
     TOKEN_REVOKED = "token_revoked", "Token revoked"
+    TOKEN_REFUSED = "token_refused", "Revoked token used"
     LOCKED = "locked", "Locked out"
     UNLOCKED = "unlocked", "Unlocked"
     BREAK_GLASS = "break_glass", "Break-glass account"

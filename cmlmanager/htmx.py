@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import resolve_url
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 
 def wants_fragment(request: HttpRequest) -> bool:
@@ -26,7 +26,9 @@ def vary(response: HttpResponse) -> HttpResponse:
 
 def go_to(address: str) -> HttpResponse:
     """Send htmx's whole page elsewhere. A redirect would be followed and swapped into the part that asked."""
-    return HttpResponse(status=204, headers={"HX-Redirect": address})
+    response = HttpResponse(status=204, headers={"HX-Redirect": address})
+    add_never_cache_headers(response)  # whoever is signed in the next time is not sent there
+    return response
 
 
 class SignInRedirectMiddleware:
@@ -46,4 +48,4 @@ class SignInRedirectMiddleware:
         current = urlsplit(request.headers.get("HX-Current-URL", ""))
         query = QueryDict(mutable=True)
         query[REDIRECT_FIELD_NAME] = (current.path or "/") + (f"?{current.query}" if current.query else "")
-        return HttpResponse(status=204, headers={"HX-Redirect": f"{sign_in}?{query.urlencode(safe='/')}"})
+        return go_to(f"{sign_in}?{query.urlencode(safe='/')}")

@@ -12,6 +12,8 @@ from django.test import Client
 from accounts.models import User
 from accounts.roles import Role
 
+pytest_plugins = ["tests.world"]  # one database for tests that walk every address
+
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:

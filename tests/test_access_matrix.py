@@ -6,27 +6,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
-from django.db import transaction
-from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role, capabilities_of
 from cmlmanager.live.authorize import judge_all
 from tests.access import IN, METHODS, PEOPLE, TOKENS, Row
-from tests.conftest import person_of, signed_in
-from tests.labs.makers import make_lab
-from tests.labs.saving import version_of
-from tests.makers import make_worker
+from tests.conftest import signed_in
 from tests.routes import ROOMS, address, ask, routes
+from tests.world import World
 
+pytestmark = pytest.mark.django_db
 MATRIX: list[Row] = [row for rows in ROOMS.values() for row in rows]
 # Refused: not signed in, not allowed, not a method of this address.
 REFUSALS = {401, 403, 405}
@@ -39,38 +34,6 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.WARNING)
     yield
     logging.disable(logging.NOTSET)
-
-
-@dataclass(frozen=True)
-class World:
-    """One database for all requests: browsers by person, and ids that rows name."""
-
-    browsers: dict[str, Client]
-    headers: dict[str, dict[str, str]]
-    things: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
-    with django_db_blocker.unblock(), transaction.atomic():
-        password = make_password("not-a-word-of-any-list")
-        roles = dict(zip(PEOPLE[1:], (None, *Role), strict=True))
-        people = {name: person_of(name.replace(" ", "-"), role) for name, role in roles.items()}
-        for person in people.values():
-            person.password, person.is_staff = password, person.role == Role.ADMIN
-            person.save()
-        worker = make_worker()
-        lab = make_lab(worker)
-        things = {"worker": str(worker.pk), "lab": str(lab.pk), "version": str(version_of(lab).pk)}
-        browsers = {"signed out": Client()} | {name: signed_in(person) for name, person in people.items()}
-        browsers |= {name: Client() for name in TOKENS}
-        yield World(browsers, _tokens(people), things)
-        transaction.set_rollback(True)
-
-
-def _tokens(people: dict[str, User]) -> dict[str, dict[str, str]]:
-    """The header that a token of each scope sends. Tokens of nobody until there are some: pages must not care either way."""
-    return {name: {"Authorization": "Bearer nobody"} for name in TOKENS}
 
 
 def expectations(row: Row) -> dict[str, int]:
@@ -146,19 +109,16 @@ def test_who_may_listen(world: World) -> None:
     assert wrong == []
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("route", ["", "history/", "actions/", "wipe/", "delete/"])
 def test_a_lab_that_does_not_exist_is_404(route: str, ada: User) -> None:
     assert signed_in(ada).get(f"/labs/00000000-0000-4000-8000-000000000000/{route}").status_code == 404
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("route", ["", "live/", "history/", "timeline/", "connection/", "labs/"])
 def test_a_worker_that_does_not_exist_is_404(route: str, ada: User) -> None:
     assert signed_in(ada).get(f"/workers/00000000-0000-4000-8000-000000000000/{route}").status_code == 404
 
 
-@pytest.mark.django_db
 def test_someone_without_a_role_is_told_why_and_whom_to_ask(noah: User, settings: Any) -> None:
     settings.SUPPORT_CONTACT = "labs@example.com"
 
@@ -168,7 +128,6 @@ def test_someone_without_a_role_is_told_why_and_whom_to_ask(noah: User, settings
     assert "sign-out" in page
 
 
-@pytest.mark.django_db
 def test_a_group_is_given_exactly_the_tables_permissions() -> None:
     for role in Role:
         held = {f"{p.content_type.app_label}.{p.codename}" for p in Group.objects.get(name=role.value).permissions.all()}

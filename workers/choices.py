@@ -221,6 +221,7 @@ class EventKind(TextChoices):
     FACTOR_REMOVED = "person.factor_removed", "Second factor removed"
     TOKEN_CREATED = "person.token_created", "Token created"
     TOKEN_REVOKED = "person.token_revoked", "Token revoked"
+    TOKEN_REFUSED = "person.token_refused", "Revoked token used"
     LOCKED_OUT = "person.locked", "Locked out"
     UNLOCKED = "person.unlocked", "Unlocked"
     BREAK_GLASS = "person.break_glass", "Break-glass account"
