@@ -7,10 +7,12 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.internal.userkit import get_user_by_username
+from allauth.core import context
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import signals
 from accounts.choices import AccountEvent
@@ -59,6 +61,11 @@ class LocalAccountAdapter(DefaultAccountAdapter):
             clear_login(request)
             return redirect("account_login")
         return super().pre_login(request, user, **kwargs)
+
+    def is_safe_url(self, url: str) -> bool:
+        """Only this very portal. allauth would also take its other names, and fails over an address that is none ("http://[")."""
+        here = {context.request.get_host()}
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=here, require_https=context.request.is_secure())
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")

@@ -241,7 +241,7 @@ CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
 # Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
 DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
-DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS", ",".join(AWS_REGIONS))
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS") or AWS_REGIONS
 DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)

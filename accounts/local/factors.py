@@ -8,12 +8,24 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from cmlmanager import vault
 
 # Proof beyond a password; recovery codes only stand in for one of these.
 STRONG = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
+class SecretLost(ValidationError):
+    """The key that a second factor was encrypted with is no longer in SECRETS_KEYS. Forms show the sentence; templates show nothing."""
+
+    silent_variable_failure = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The portal cannot read this second factor any more. Ask an administrator to remove it.", code="secret_lost"
+        )
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -31,8 +43,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return vault.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Raises UnableToDecrypt when the key has been removed from SECRETS_KEYS: then an operator removes the second factor."""
-        return vault.decrypt(encrypted_text)
+        """Raises SecretLost."""
+        try:
+            return vault.decrypt(encrypted_text)
+        except vault.UnableToDecrypt:
+            raise SecretLost from None
 
     def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
         """A first name for a passkey, to be changed."""

@@ -8,8 +8,10 @@ from typing import Any
 
 from allauth.account.views import LoginView
 from allauth.decorators import rate_limit
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -17,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.choices import LocalAccounts
 from accounts.local import policy
 from accounts.local.duties import Duty
+from accounts.local.factors import SecretLost
 
 View = Callable[..., HttpResponseBase]
 PAGE_METHODS = ["GET", "HEAD", "POST"]
@@ -47,7 +50,11 @@ def own_page(view: View, *duties: Duty, methods: list[str] = PAGE_METHODS) -> Vi
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated and not policy.is_local(request):
             raise Http404
-        return view(request, *args, **kwargs)
+        try:
+            return render_now(view(request, *args, **kwargs))
+        except SecretLost as lost:
+            messages.error(request, lost.message)
+            return redirect("mfa_index")
 
     page = require_http_methods(methods)(never_cache(guarded))
     page.role_required = False  # type: ignore[attr-defined]
@@ -61,6 +68,11 @@ def own_exit(view: View) -> View:
     page.role_required = False  # type: ignore[attr-defined]
     page.serves_duties = frozenset(Duty.values)  # type: ignore[attr-defined]
     return page
+
+
+def render_now(response: HttpResponseBase) -> HttpResponseBase:
+    """What a template finds wrong is found here, not after the view."""
+    return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
 
 def with_password(view: View) -> View:
