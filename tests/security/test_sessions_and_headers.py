@@ -78,9 +78,13 @@ def stays_here(location: str) -> bool:
 # ── Open redirects ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("wanted", ELSEWHERE)
-def test_no_entrance_leads_to_another_site(wanted: str, person: User, settings: Any) -> None:
+def test_no_entrance_leads_to_another_site(person: User, settings: Any) -> None:
     settings.ACCOUNT_RATE_LIMITS = False
+    for wanted in ELSEWHERE:
+        _stays_at_every_entrance(person, wanted)
+
+
+def _stays_at_every_entrance(person: User, wanted: str) -> None:
     landed = [sign_in(Client(), next=wanted), sign_in(Client(), f"/sign-in/?{urlencode({'next': wanted})}")]
     inside = signed_in(person)
     landed += [inside.get("/sign-in/", {"next": wanted}), inside.get("/admin/login/", {"next": wanted})]
@@ -192,14 +196,12 @@ def test_cookies_are_out_of_reach_of_scripts_other_sites_and_plain_http(person: 
 
 
 @pytest.mark.parametrize("address", ["/", "/sign-in/", "/admin/", "/sign-in/second-factor/", "/audit/export.csv"])
-@pytest.mark.parametrize(
-    "host", ["evil.example.com", "testserver.evil.example.com", "testserver@evil.example.com", "localhost:80/x", ""]
-)
-def test_a_host_that_is_not_ours_is_refused(host: str, address: str, person: User) -> None:
-    answer = signed_in(person).get(address, HTTP_HOST=host)
-
-    assert answer.status_code == 400
-    assert "evil" not in answer.content.decode()
+def test_a_host_that_is_not_ours_is_refused(address: str, person: User) -> None:
+    browser = signed_in(person)
+    for host in ("evil.example.com", "testserver.evil.example.com", "testserver@evil.example.com", "localhost:80/x", ""):
+        answer = browser.get(address, HTTP_HOST=host)
+        assert answer.status_code == 400, host
+        assert "evil" not in answer.content.decode()
 
 
 def test_a_forwarded_host_is_believed_by_nobody_who_is_not_told_to(person: User) -> None:
