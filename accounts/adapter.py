@@ -14,10 +14,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts import signals
 from accounts.choices import AccountEvent
 from accounts.local import lockout, policy
 from accounts.models import User
+from accounts.services.local import tell
 
 SWITCHED_OFF = "Signing in with a password of the portal's own is switched off here."
 
@@ -69,18 +69,3 @@ class LocalAccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")
-
-
-def tell(
-    kind: AccountEvent,
-    request: HttpRequest | None,
-    *,
-    user: User | None,
-    by: User | None,
-    detail: str = "",
-    address: str | None = None,
-) -> None:
-    """Send account_event with the client's address."""
-    if address is None and request is not None:
-        address = LocalAccountAdapter(request).get_client_ip(request)
-    signals.account_event.send(User, kind=kind, user=user, by=by, detail=detail, address=address)

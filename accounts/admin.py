@@ -1,4 +1,7 @@
-"""People in the Django admin: where an operator makes accounts and gives roles. Whatever changes what somebody may do is told to the audit."""
+"""People in the Django admin: where an operator makes accounts, gives roles, ends sessions and revokes tokens.
+
+Whatever changes what somebody may do is told to the audit.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,16 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.text import get_text_list
 
-from accounts import signals
-from accounts.adapter import LocalAccountAdapter
+from accounts import browsers, signals
 from accounts.choices import AccountEvent
 from accounts.desk_forms import PersonForm
 from accounts.local import factors, lockout
-from accounts.local.receivers import name_of
-from accounts.models import User
+from accounts.models import ApiToken, SignIn, User
 from accounts.roles import Role
-from accounts.services import changes, local
+from accounts.services import changes, local, sessions, tokens
 
 SOURCE = "Django admin"
 
@@ -35,7 +37,36 @@ admin.site.unregister(Group)
 
 
 def _asker(request: HttpRequest) -> dict[str, Any]:
-    return {"by": request.user, "address": LocalAccountAdapter(request).get_client_ip(request)}
+    return {"by": request.user, "address": sessions.address_of(request)}
+
+
+class _ReadOnly:
+    """What is seen here is made and changed elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class SignInInline(_ReadOnly, admin.TabularInline):
+    """Where a person is signed in. The list of sessions ends them."""
+
+    model = SignIn
+    fields = readonly_fields = ("browser", "address", "method", "started_at", "last_seen_at")
+    verbose_name_plural = "sessions"
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SignIn]:
+        return SignIn.objects.alive(timezone.now())
+
+    @admin.display(description="Browser")
+    def browser(self, sign_in: SignIn) -> str:
+        return browsers.in_words(sign_in.user_agent)
 
 
 @admin.register(User)
@@ -61,7 +92,8 @@ class PortalUserAdmin(UserAdmin):
         ("Signing in", {"fields": ("must_change_password", "second_factors", "locked_out")}),
         ("Preferences", {"fields": ("time_zone", "colour_scheme")}),
     )
-    actions = ("unlock", "remove_second_factors", "require_new_password")
+    actions = ("unlock", "remove_second_factors", "require_new_password", "end_all_sessions")
+    inlines = (SignInInline,)
 
     # ── Who may change whom ─────────────────────────────────────────────────────────────────────────────────────────
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -149,6 +181,15 @@ class PortalUserAdmin(UserAdmin):
         done = [str(user) for user in self._each(request, people) if local.require_new_password(user=user, **_asker(request))]
         self._answer(request, done, "A new password must be chosen by", "Nobody of them has a password to change.")
 
+    def has_end_sessions_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.delete_signin")
+
+    @admin.action(description="End all sessions of the selected people", permissions=["end_sessions"])
+    def end_all_sessions(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        by, address, now = _actor(request), sessions.address_of(request), timezone.now()
+        count = sum(sessions.end_sessions(user=user, by=by, address=address, now=now) for user in chosen)
+        self.message_user(request, _ended(count), messages.SUCCESS)
+
     # ── The list ────────────────────────────────────────────────────────────────────────────────────────────────────
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         strong = Authenticator.objects.filter(user=OuterRef("pk"), type__in=factors.STRONG)
@@ -173,7 +214,7 @@ class PortalUserAdmin(UserAdmin):
     @admin.display(description="Second factors")
     def second_factors(self, user: User) -> str:
         found = Authenticator.objects.filter(user=user).order_by("pk") if user.pk else []
-        return ", ".join(name_of(one) for one in found) or "none"
+        return ", ".join(factors.name_of(one) for one in found) or "none"
 
     @admin.display(description="Locked out")
     def locked_out(self, user: User) -> str:
@@ -215,3 +256,71 @@ class PortalGroupAdmin(GroupAdmin):
     @staticmethod
     def _permissions(group: Group) -> list[str]:
         return sorted(group.permissions.values_list("codename", flat=True))
+
+
+@admin.register(SignIn)
+class SignInAdmin(_ReadOnly, admin.ModelAdmin):
+    """Who is signed in, and the way to end it."""
+
+    list_display = ("user", "browser", "address", "method", "started_at", "last_seen_at")
+    list_filter = ("method",)
+    list_select_related = ("user",)
+    search_fields = ("user__username", "address")
+    actions = ("end_sessions",)
+    fields = ("user", "browser", "address", "method", "started_at", "last_seen_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SignIn]:
+        return SignIn.objects.alive(timezone.now())
+
+    @admin.display(description="Browser")
+    def browser(self, sign_in: SignIn) -> str:
+        return browsers.in_words(sign_in.user_agent)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.delete_signin")
+
+    @admin.action(description="End the selected sessions", permissions=["end"])
+    def end_sessions(self, request: HttpRequest, chosen: QuerySet[SignIn]) -> None:
+        ids = chosen.values_list("pk", flat=True)
+        count = sessions.end_chosen(ids, by=_actor(request), address=sessions.address_of(request), now=timezone.now())
+        self.message_user(request, _ended(count), messages.SUCCESS)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(_ReadOnly, admin.ModelAdmin):
+    """Whose programs have tokens. Nothing here opens anything."""
+
+    list_display = (
+        "name",
+        "user",
+        "scope",
+        "prefix",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "last_used_from",
+        "revoked_at",
+    )
+    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username", "prefix")
+    actions = ("revoke",)
+    fields = list_display
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_apitoken")
+
+    @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
+        by, address, now = _actor(request), sessions.address_of(request), timezone.now()
+        count = sum(tokens.revoke(token, by=by, address=address, now=now) for token in chosen.select_related("user"))
+        self.message_user(request, f"{count} token{'' if count == 1 else 's'} revoked.", messages.SUCCESS)
+
+
+def _actor(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _ended(count: int) -> str:
+    return f"{count} session{' is' if count == 1 else 's are'} ended."

@@ -35,3 +35,10 @@ class LocalAccounts(TextChoices):
     ON = "on", "On"
     BREAK_GLASS = "break-glass", "Break-glass only"
     OFF = "off", "Off"
+
+
+class SignInMethod(TextChoices):
+    """Where the person of a session proved who they are."""
+
+    LOCAL = "local", "Account of the portal"
+    KEYCLOAK = "keycloak", "Keycloak"

@@ -4,7 +4,8 @@ from allauth.account import views as allauth
 from django.urls import include, path
 
 from accounts import views
-from accounts.local.views import entrance, own_exit
+from accounts.local.views import entrance, own_exit, whatever_is_due
+from accounts.views import sessions, tokens
 
 urlpatterns = [
     path("sign-in/", entrance(allauth.login), name="account_login"),
@@ -12,4 +13,10 @@ urlpatterns = [
     path("sign-out/", own_exit(allauth.logout), name="account_logout"),
     path("", include("accounts.local.urls")),
     path("account/", views.account, name="account"),
+    path("account/session/", whatever_is_due(sessions.this_session), name="session"),
+    path("account/sessions/", sessions.own_sessions, name="sessions"),
+    path("account/sessions/end/", sessions.sign_out_everywhere, name="sessions-end"),
+    path("account/sessions/<uuid:sign_in_id>/end/", sessions.end_session, name="session-end"),
+    path("account/tokens/", tokens.own_tokens, name="api-tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke, name="api-token-revoke"),
 ]

@@ -93,7 +93,7 @@ def check_notifications(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def check_ways_in(**kwargs: Any) -> list[CheckMessage]:
     """Without Keycloak and without local accounts nobody gets in."""
-    if settings.LOCAL_ACCOUNTS == "on" or getattr(settings, "OIDC_ISSUER", ""):
+    if settings.LOCAL_ACCOUNTS == "on" or getattr(settings, "OIDC_ISSUER", None):
         return []
     message = f"LOCAL_ACCOUNTS is {settings.LOCAL_ACCOUNTS} and OIDC_ISSUER is not set: people cannot sign in."
     return [Warning(message, id="cmlmanager.W040")]

@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group
 
 from accounts.models import User
 from accounts.roles import Role, capabilities_of
-from cmlmanager.live.authorize import judge_all
+from cmlmanager.live.authorize import Credential, judge_all
 from tests.access import IN, METHODS, PEOPLE, TOKENS, Row
 from tests.conftest import signed_in
 from tests.routes import ROOMS, address, ask, routes
@@ -99,12 +99,13 @@ def test_who_may_listen(world: World) -> None:
     """The stream is served beside Django's addresses; its doorkeeper asks the same table."""
     wrong = []
     for who, browser in world.browsers.items():
-        role = next((role for role in Role if role.value == who), None)
+        role = next((role for role in Role if role.value == who.removeprefix("token: ")), None)
         held = capabilities_of(role) if role else set()
         key = browser.cookies[settings.SESSION_COOKIE_NAME].value if browser.cookies else ""
+        credential = Credential(session_key=key, authorization=world.headers.get(who, {}).get("Authorization", ""))
         channels = {name: {needed} for name, needed in settings.LIVE_CHANNELS.items()}
         channels |= {f"events.{name}".rstrip("."): set(needed) for name, needed in settings.LIVE_EVENTS.items()}
-        [verdict] = judge_all([(key, frozenset(channels))])
+        [verdict] = judge_all([(credential, frozenset(channels))])
         wrong += [(who, name) for name, needed in channels.items() if (name in verdict.denied) == (needed <= held)]
     assert wrong == []
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
+from accounts.services import tokens
 from labs.models import Lab
 from tests.access import PEOPLE, TOKENS
 from tests.conftest import person_of, signed_in
@@ -74,8 +75,13 @@ def _make() -> World:
 
 
 def _tokens(people: dict[str, User]) -> dict[str, dict[str, str]]:
-    """The header that a token of each scope sends. Tokens of nobody until there are some: pages must not care either way."""
-    return {name: {"Authorization": "Bearer nobody"} for name in TOKENS}
+    """The header that a token of each scope sends, in the hands of an administrator: the scope is what counts."""
+    person, now = people["admin"], timezone.now()
+    made = {
+        name: tokens.make(person, name=name, scope=scope, days=1, by=person, address=None, now=now)[1]
+        for name, scope in zip(TOKENS, Role, strict=True)
+    }
+    return {name: {"Authorization": f"Bearer {text}"} for name, text in made.items()}
 
 
 def _everything(lab: Lab, people: dict[str, User]) -> dict[str, str]:

@@ -64,6 +64,13 @@ def has_strong_factor(user: AbstractBaseUser) -> bool:
     return Authenticator.objects.filter(user_id=user.pk, type__in=STRONG).exists()
 
 
+def name_of(authenticator: Authenticator) -> str:
+    """A second factor in a few words, without anything secret."""
+    if authenticator.type == Authenticator.Type.WEBAUTHN:
+        return f"passkey “{authenticator}”"
+    return "authenticator app" if authenticator.type == Authenticator.Type.TOTP else "recovery codes"
+
+
 def passkeys_work_at(request: HttpRequest) -> bool:
     """Whether a browser could use passkeys here: they need a name, not a number, and https except on localhost."""
     name = request.get_host().rpartition(":")[0] or request.get_host()

@@ -13,18 +13,12 @@ from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest
 
-from accounts.adapter import tell
 from accounts.choices import AccountEvent
+from accounts.local.factors import name_of
 from accounts.models import User
+from accounts.services.local import tell
 
 logger = logging.getLogger(__name__)
-
-
-def name_of(authenticator: Authenticator) -> str:
-    """A second factor in a few words, without anything secret."""
-    if authenticator.type == Authenticator.Type.WEBAUTHN:
-        return f"passkey “{authenticator}”"
-    return "authenticator app" if authenticator.type == Authenticator.Type.TOTP else "recovery codes"
 
 
 def _password_changed(sender: Any, *, request: HttpRequest, user: User, **kwargs: Any) -> None:

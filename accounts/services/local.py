@@ -6,18 +6,25 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.crypto import get_random_string
 
 from accounts import signals
 from accounts.choices import AccountEvent
 from accounts.local import lockout
 from accounts.models import User
+from accounts.services.sessions import address_of
 
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look like another
 
 
 class UnableToMake(Exception):
     """The account was not made; the sentence says why."""
+
+
+def tell(kind: AccountEvent, request: HttpRequest, *, user: User | None, by: User | None, detail: str = "") -> None:
+    """What a request brought about, with the client's address."""
+    signals.account_event.send(User, kind=kind, user=user, by=by, detail=detail, address=address_of(request))
 
 
 def _tell(kind: AccountEvent, user: User, *, by: User | None, detail: str = "", address: str | None = None) -> None:

@@ -232,10 +232,10 @@ def test_whoever_must_choose_a_new_password_can_do_nothing_else_until_then(uma: 
 
 
 def test_whoever_must_do_something_first_is_told_no_news_either(uma: User) -> None:
-    from cmlmanager.live.authorize import judge_all
+    from cmlmanager.live.authorize import Credential, judge_all
 
     browser = signed_in(with_password(uma))
-    question = (browser.cookies["cmlmanager_session"].value, frozenset({"fleet"}))
+    question = (Credential(session_key=browser.cookies["cmlmanager_session"].value), frozenset({"fleet"}))
     assert judge_all([question])[0].user_id == str(uma.pk)
 
     local.require_new_password(user=uma, by=None)
