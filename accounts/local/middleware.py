@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts.local.duties import Duty, outstanding
+from accounts.local.duties import outstanding
 from cmlmanager.htmx import go_to
 
 
@@ -28,15 +27,12 @@ class DutiesMiddleware:
         if not request.user.is_authenticated or not getattr(view, "login_required", True):
             return None
         served: frozenset[str] = getattr(view, "serves_duties", frozenset())
-        if served >= set(Duty.values):
-            return None
         duty = outstanding(request.user, request.session.get(BACKEND_SESSION_KEY))
+        request.duty = duty  # type: ignore[attr-defined]  # its page shows no way elsewhere, and asks for no news
         if duty is None or duty.value in served:
             return None
         address = reverse(duty.value)
         if request.path.startswith("/api/"):
             problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": f"{duty.label} Open {address}."}
             return JsonResponse(problem, status=403, content_type="application/problem+json")
-        if request.method in {"GET", "HEAD"} and not request.headers.get("HX-Request"):
-            messages.warning(request, f"{duty.label} Then you can go on.")
         return go_to(address) if request.headers.get("HX-Request") else redirect(address)

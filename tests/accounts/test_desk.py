@@ -97,6 +97,7 @@ def test_a_new_account_is_told_and_its_owner_must_choose_a_password(desk: Client
         "password1": "first-password-here",
         "password2": "first-password-here",
     }
+    fields |= NO_SESSIONS
     answer = desk.post("/admin/accounts/user/add/", fields)
     assert answer.status_code == 302, answer.context["errors"]
 
