@@ -76,8 +76,7 @@ class PortalUserAdmin(UserAdmin):
     form = PersonForm
     list_display = (
         "username",
-        "first_name",
-        "last_name",
+        "name",
         "email",
         "roles",
         "is_staff",
@@ -202,6 +201,10 @@ class PortalUserAdmin(UserAdmin):
         for user in page.result_list:
             user.seconds_left = left.get(user.pk, 0)
         return page
+
+    @admin.display(description="Name", ordering="first_name")
+    def name(self, user: User) -> str:
+        return user.get_full_name()
 
     @admin.display(description="Roles")
     def roles(self, user: User) -> str:

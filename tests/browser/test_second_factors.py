@@ -94,7 +94,7 @@ def test_an_administrator_adds_a_passkey_and_signs_in_with_it_alone(page: Page) 
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     expect(page.locator(".recovery-codes li")).to_have_count(10)
     page.get_by_role("link", name="Done").click()
-    expect(page.get_by_role("row").filter(has_text="Laptop")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="Laptop")).to_be_visible()
     page.goto("/audit/?kind=person.factor_added")
     expect(page.get_by_text("passkey “Laptop”")).to_be_visible()
 
