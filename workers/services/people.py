@@ -17,11 +17,13 @@ from workers.notification_choices import NoticeType, Severity
 from workers.services.notifications import Notice, post
 from workers.services.record import SYSTEM, Actor
 
+ACCOUNT_EVENT = "workers.people.account_event"
+
 
 def connect() -> None:
     """Once, when the app is ready."""
     role_changed.connect(_role_changed, dispatch_uid="workers.people.role_changed")
-    account_event.connect(_account_event, dispatch_uid="workers.people.account_event")
+    account_event.connect(_account_event, dispatch_uid=ACCOUNT_EVENT)
 
 
 def _role_changed(
