@@ -90,6 +90,24 @@ def check_notifications(**kwargs: Any) -> list[CheckMessage]:
     return problems
 
 
+@register(Tags.security)
+def check_ways_in(**kwargs: Any) -> list[CheckMessage]:
+    """Without Keycloak and without local accounts nobody gets in."""
+    if settings.LOCAL_ACCOUNTS == "on" or getattr(settings, "OIDC_ISSUER", None):
+        return []
+    message = f"LOCAL_ACCOUNTS is {settings.LOCAL_ACCOUNTS} and OIDC_ISSUER is not set: people cannot sign in."
+    return [Warning(message, id="cmlmanager.W040")]
+
+
+@register(Tags.security, deploy=True)
+def check_second_factors(**kwargs: Any) -> list[CheckMessage]:
+    """A password alone should not open an administrator's account."""
+    if settings.MFA_REQUIRED_FOR_ADMINS or settings.LOCAL_ACCOUNTS == "off":
+        return []
+    message = "MFA_REQUIRED_FOR_ADMINS is off: a password alone opens an administrator's local account."
+    return [Warning(message, id="cmlmanager.W041")]
+
+
 @register()
 def check_intervals(**kwargs: Any) -> list[CheckMessage]:
     """A slower state refresh than CML refresh would show CML's word about machines that are gone."""

@@ -29,6 +29,7 @@ CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 INSTALLED_APPS = [
     "allauth",
     "allauth.account",  # before accounts, which takes its list of addresses out of the admin
+    "allauth.mfa",
     "accounts.apps.AccountsConfig",
     "workers.apps.WorkersConfig",
     "labs.apps.LabsConfig",
@@ -61,6 +62,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "cmlmanager.htmx.SignInRedirectMiddleware",
+    "accounts.local.middleware.DutiesMiddleware",
     "accounts.middleware.RoleRequiredMiddleware",
     "accounts.middleware.PreferencesMiddleware",
     "accounts.middleware.PrivatePagesMiddleware",
@@ -103,12 +105,24 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Sign-in rate limits live here. In the database, so that they hold over all web processes and sign-in works while Redis is away.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# Of a full cache a third is thrown away at random, counters of failures among it: guessing under many names must not fill it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend", "accounts.oidc.backend.KeycloakBackend"]
+# on, break-glass (one administrator, at an address of its own) or off: accounts.local.policy.
+LOCAL_ACCOUNTS = env.text("LOCAL_ACCOUNTS", "break-glass" if env.text("OIDC_ISSUER", "") else "on").strip().lower()
+if LOCAL_ACCOUNTS not in {"on", "break-glass", "off"}:
+    raise ImproperlyConfigured(f"LOCAL_ACCOUNTS is {LOCAL_ACCOUNTS!r}; use on, break-glass or off.")
+LOCAL_BACKEND = "accounts.local.backend.LocalBackend"
+AUTHENTICATION_BACKENDS = [LOCAL_BACKEND, "accounts.oidc.backend.KeycloakBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -118,14 +132,33 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "fleet"
 LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_ADAPTER = "accounts.adapter.ClosedRegistrationAdapter"
+ACCOUNT_ADAPTER = "accounts.adapter.LocalAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 # Ten failures in five minutes from one address, or five for one account, then wait.
-ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/5m/ip,5/5m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "10/5m/ip,5/5m/key",
+    "break_glass": "5/5m/ip",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+}
+# Second factors of local accounts; those of Keycloak's people are Keycloak's. Secrets are encrypted by the adapter.
+MFA_REQUIRED_FOR_ADMINS = env.boolean("MFA_REQUIRED_FOR_ADMINS", not SANDBOX)
+MFA_ADAPTER = "accounts.local.factors.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "preferred"
+MFA_TOTP_ISSUER = "CML Cloud Manager"
+MFA_FORMS = {
+    "activate_totp": "accounts.local.forms.SetUpAppForm",
+    "add_webauthn": "accounts.local.forms.AddPasskeyForm",
+    "edit_webauthn": "accounts.local.forms.RenamePasskeyForm",
+}
+ACCOUNT_FORMS = {"change_password": "accounts.local.forms.NewPasswordForm"}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, maximum=10)
 # Personal API tokens: for how long one may be made, and how many a person may have.
 API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, minimum=1, maximum=3660)
@@ -248,7 +281,7 @@ CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
 # Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
 DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
-DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS", ",".join(AWS_REGIONS))
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS") or AWS_REGIONS
 DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
