@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -126,10 +127,16 @@ ACCOUNT_SESSION_REMEMBER = False
 # Ten failures in five minutes from one address, or five for one account, then wait.
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/5m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, maximum=10)
+# Personal API tokens: for how long one may be made, and how many a person may have.
+API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, minimum=1, maximum=3660)
+API_TOKENS_PER_PERSON = env.integer("API_TOKENS_PER_PERSON", 20, maximum=1000)
 SUPPORT_CONTACT = env.text("SUPPORT_CONTACT", "the people who run this portal")
 
 # ── Browser security ───────────────────────────────────────────────────────────────────────────────────────────────
+# A session is over after so long whatever happens, and after so long without its person; 0: never because of that.
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
+SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_MINUTES", 60, maximum=24 * 60 * 30) * 60
+SESSION_WARNING_SECONDS = env.integer("SESSION_WARNING_MINUTES", 5, minimum=1, maximum=60) * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
