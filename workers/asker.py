@@ -16,7 +16,7 @@ def asker(request: PersonalRequest, reason: str = "") -> Asker:
     Who shows a token is a program that acts for its person: the audit says so.
     """
     return Asker(
-        actor=Actor(kind=ActorKind.API if getattr(request.user, "credential", "") else ActorKind.PERSON, user=request.user),
+        actor=Actor(kind=ActorKind.API if request.user.credential else ActorKind.PERSON, user=request.user),
         from_address=get_adapter().get_client_ip(request),
         reason=reason.strip(),
     )

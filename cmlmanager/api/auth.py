@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.utils import check_csrf
 
-from cmlmanager.api.bearers_seam import BearerRefused, identify
+from accounts.requests import PersonalRequest
+from accounts.services.bearers import BearerRefused, identify
 from cmlmanager.api.problems import Problem
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -23,7 +27,8 @@ def authenticate(request: HttpRequest) -> None:
     header = request.headers.get("Authorization")
     if header is not None:
         try:
-            request.user = identify(header, now=timezone.now())
+            address = get_adapter().get_client_ip(request)
+            request.user = identify(header, now=timezone.now(), address=address)
         except BearerRefused as refusal:
             raise Problem("unauthenticated", str(refusal), headers={"WWW-Authenticate": _challenge("invalid_token")}) from None
         return
@@ -45,8 +50,8 @@ def require_role(request: HttpRequest) -> None:
 
 def spender(request: HttpRequest) -> str:
     """Whose limits and idempotency keys count: the token, or the person for all their sessions."""
-    credential = getattr(request.user, "credential", "")
-    return credential or f"person:{request.user.pk}"
+    person = cast(PersonalRequest, request).user
+    return person.credential or f"person:{person.pk}"
 
 
 def _challenge(error: str = "") -> str:

@@ -100,8 +100,8 @@ def _validation_error(request: HttpRequest, error: ValidationError) -> HttpRespo
 
 def _denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
     user: Any = request.user
-    scope = getattr(user, "scope", None)
-    what = f"This token’s role ({scope.label})" if scope else f"Your role ({user.role.label if user.role else 'none'})"
+    whose = "This token’s" if user.credential else "Your"
+    what = f"{whose} role ({user.role.label if user.role else 'none'})"
     return Problem("forbidden", f"{what} does not allow that. Ask {settings.SUPPORT_CONTACT}.").response()
 
 

@@ -42,11 +42,10 @@ class WhoAmI(Out):
 def whoami(request: PersonalRequest) -> WhoAmI:
     """Whom the portal takes you for, and what you may do. The one operation that needs no role."""
     user = request.user
-    role: Role | None = getattr(user, "scope", None) or user.role
     return WhoAmI(
         username=user.get_username(),
         name=user.get_full_name(),
-        role=role,
+        role=user.role,
         credential=_credential(user),
         capabilities=sorted(name for name in CAPABILITIES if user.has_perm(name)),
         time_zone=user.time_zone,
@@ -54,4 +53,4 @@ def whoami(request: PersonalRequest) -> WhoAmI:
 
 
 def _credential(user: User) -> Credential:
-    return Credential(getattr(user, "credential", "").partition(":")[0] or "session")
+    return Credential(user.credential.partition(":")[0] or "session")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import ApiToken, User
+from accounts.roles import Role
+from accounts.services.bearers import PREFIX_LENGTH, hash_of, new_token
 from tests.conftest import signed_in
 from tests.makers import make_worker
 from workers.models import Operation
@@ -215,3 +219,36 @@ def test_head_is_get_without_a_body(uma: User) -> None:
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer["ETag"] == browser.get("/api/workers")["ETag"]
+
+
+def bearer(person: User, scope: Role, **changes: Any) -> dict[str, str]:
+    """The header of a new token of `person`."""
+    raw = new_token()
+    now = timezone.now()
+    fields = {"name": raw[-12:], "prefix": raw[:PREFIX_LENGTH], "token_hash": hash_of(raw), "created_at": now}
+    ApiToken.objects.create(user=person, scope=scope, **fields | {"expires_at": now + timedelta(days=1)} | changes)
+    return {"Authorization": f"Bearer {raw}"}
+
+
+def test_a_token_may_what_its_role_may_and_the_audit_says_that_it_was_a_program(ada: User, client: Client) -> None:
+    worker = make_worker(machine_state="stopped")
+    start = f"/api/workers/{worker.pk}/start"
+    manager, reader = bearer(ada, Role.MANAGER), bearer(ada, Role.USER)
+
+    refused = client.post(start, {}, content_type="application/json", headers=reader)
+    taken = client.post(start, {}, content_type="application/json", headers=manager)
+    told = client.get("/api/whoami", headers=reader).json()
+
+    assert "This token’s role (User)" in problem(refused, "forbidden")["detail"]
+    assert taken.status_code == 202
+    assert taken.json()["by"] == {"kind": "api", "name": "ada"}
+    assert (told["role"], told["credential"]) == ("user", "token")
+
+
+def test_an_expired_or_revoked_token_is_refused_with_the_reason(ada: User, client: Client) -> None:
+    then = timezone.now() - timedelta(days=2)
+    expired = bearer(ada, Role.USER, created_at=then, expires_at=then + timedelta(days=1))
+    revoked = bearer(ada, Role.USER, revoked_at=then)
+
+    assert "expired" in problem(client.get("/api/workers", headers=expired), "unauthenticated")["detail"]
+    assert "revoked" in problem(client.get("/api/workers", headers=revoked), "unauthenticated")["detail"]
