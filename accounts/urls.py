@@ -4,10 +4,17 @@ from allauth.account import views as allauth
 from django.urls import path
 
 from accounts import views
+from accounts.views import sessions, tokens
 
 urlpatterns = [
     path("sign-in/", allauth.login, name="account_login"),
     path("sign-in/inactive/", allauth.account_inactive, name="account_inactive"),
     path("sign-out/", allauth.logout, name="account_logout"),
     path("account/", views.account, name="account"),
+    path("account/session/", sessions.this_session, name="session"),
+    path("account/sessions/", sessions.own_sessions, name="sessions"),
+    path("account/sessions/end/", sessions.sign_out_everywhere, name="sessions-end"),
+    path("account/sessions/<uuid:sign_in_id>/end/", sessions.end_session, name="session-end"),
+    path("account/tokens/", tokens.own_tokens, name="api-tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke, name="api-token-revoke"),
 ]

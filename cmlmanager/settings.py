@@ -327,6 +327,7 @@ CELERY_BEAT_SCHEDULE = {
     "notifications": {"task": "workers.send_notifications", "schedule": 1, "options": {"expires": 5}},
     "deliveries": {"task": "workers.prune_deliveries", "schedule": 3600, "options": {"expires": 3600}},
     "api_answers": {"task": "api.prune_answers", "schedule": 3600, "options": {"expires": 3600}},
+    "sessions": {"task": "accounts.prune_sessions", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from collections.abc import Iterator
 from typing import Any
 
 from cmlmanager.api import idempotency
@@ -21,6 +21,8 @@ TAGS = {
 _ALWAYS = (400, 401, 403, 422, 429, 500, 503)
 _WHEN_CHANGING = (409, 411, 413, 415)
 
+_SCHEMAS = "#/components/schemas/"
+
 _PROBLEM: Schema = {
     "title": "Problem",
     "description": "Problem details, RFC 9457. `type` leads to an explanation; `code` is its last part, for programs.",
@@ -34,6 +36,8 @@ _PROBLEM: Schema = {
         "code": {"type": "string", "enum": sorted(KINDS)},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
         "operation": {"type": "string", "format": "uri-reference", "description": "The operation that stands in the way."},
+        "reason": {"type": "string", "description": "Why a refresh was refused, for programs."},
+        "worker": {"type": "string", "format": "uuid", "description": "The worker that a proposal has become already."},
         "retry_after": {"type": "integer", "minimum": 0, "description": "Seconds after which it can be asked again."},
     },
 }
@@ -102,7 +106,7 @@ def complete(schema: Schema) -> Schema:
             _complete_operation(method, operation)
     components = schema["components"]
     components["schemas"] |= {"Problem": _PROBLEM, "FieldError": _FIELD_ERROR}
-    components["schemas"] = dict(sorted(components["schemas"].items()))
+    components["schemas"] = _in_use(schema)
     statuses = sorted({kind.status for kind in KINDS.values()})
     components["responses"] = {_response_name(status): _problem_response(status) for status in statuses}
     components["responses"]["NotModified"] = {"description": "Nothing has changed.", "headers": _headers("ETag", *_LIMITS)}
@@ -112,11 +116,39 @@ def complete(schema: Schema) -> Schema:
     return schema
 
 
+def _referenced(value: Any) -> Iterator[str]:
+    """The names of the schemas that `value` refers to."""
+    if isinstance(value, dict):
+        reference = value.get("$ref")
+        if isinstance(reference, str) and reference.startswith(_SCHEMAS):
+            yield reference.removeprefix(_SCHEMAS)
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _referenced(inner)
+
+
+def _in_use(schema: Schema) -> Schema:
+    """The schemas that operations need: django-ninja keeps those of queries too, which are spelt out as parameters."""
+    known = schema["components"]["schemas"]
+    wanted = {"Problem"} | set(_referenced(schema["paths"]))
+    found: Schema = {}
+    while wanted - found.keys():
+        for name in wanted - found.keys():
+            found[name] = known[name]
+            wanted |= set(_referenced(known[name]))
+    return dict(sorted(found.items()))
+
+
 def _complete_operation(method: str, operation: Schema) -> None:
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
         # Pydantic's list of examples is a schema's; a parameter's would be a map.
         parameter.pop("examples", None)
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    given = [one for one in body.get("schema", {}).get("anyOf", []) if one != {"type": "null"}]
+    if len(given) == 1:
+        body["schema"] = given[0]  # left out, it is none; null it cannot be
     answers = {str(status): answer for status, answer in operation["responses"].items()}
     statuses = list(_ALWAYS) + ([404] if any(one["in"] == "path" for one in parameters) else [])
     if method == "get":
@@ -146,7 +178,7 @@ def _headers(*names: str) -> Schema:
 
 
 def _response_name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+    return f"Problem{status}"
 
 
 def _problem_response(status: int) -> Schema:

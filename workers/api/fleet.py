@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from accounts.requests import PersonalRequest
 from cmlmanager.api.paging import PageQuery, paged
+from cmlmanager.api.schemas import In
 from workers import access
 from workers.api import worker_schemas as schemas
 from workers.api.showing import worker_detail, workers_shown
@@ -27,8 +29,8 @@ WorkerSort.__doc__ = (
 )
 
 
-class WorkersQuery(PageQuery):
-    """Which workers, in which order. Of one filter any value may match, all filters must."""
+class WorkersFilter(In):
+    """Which workers. Of one member any value may match, all members must."""
 
     q: str = Field(
         "", max_length=MAX_TEXT, description="Words that its name, ids, addresses, type, description or tags must contain."
@@ -40,7 +42,6 @@ class WorkersQuery(PageQuery):
     tag: str = Field("", max_length=128 + 1 + 256, description="`key`, or `key=value`, as EC2 has it, in this case.")
     alerts: bool = Field(False, description="Only those with an open alert.")
     gone: bool = Field(False, description="Terminated ones, and those that could not be created, too.")
-    sort: WorkerSort = Field(WorkerSort(WORST_FIRST), description=WorkerSort.__doc__)
 
     def fleet_query(self) -> FleetQuery:
         """The same as the fleet page has it."""
@@ -53,9 +54,16 @@ class WorkersQuery(PageQuery):
             tag=self.tag.strip(),
             alerts=self.alerts,
             gone=self.gone,
-            sort=self.sort.removeprefix("-"),
-            descending=self.sort.startswith("-"),
         )
+
+
+class WorkersQuery(PageQuery, WorkersFilter):
+    """Which workers, in which order."""
+
+    sort: WorkerSort = Field(WorkerSort(WORST_FIRST), description=WorkerSort.__doc__)
+
+    def fleet_query(self) -> FleetQuery:
+        return replace(super().fleet_query(), sort=self.sort.removeprefix("-"), descending=self.sort.startswith("-"))
 
 
 @router.get("workers", response=schemas.WorkerPage, operation_id="listWorkers", summary="List workers")

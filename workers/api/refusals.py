@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from cmlmanager.api.problems import Problem
 from workers.api.answers import operation_address
+from workers.services.creation import UnableToCreate
+from workers.services.importing import UnableToImport
 from workers.services.on_demand import UnableToRefresh
 from workers.services.operations.asking import UnableToAsk
 from workers.services.operations.bulk import UnableToAskMany
@@ -29,6 +31,11 @@ def _unable_to_refresh(request: HttpRequest, refusal: UnableToRefresh) -> HttpRe
     return Problem(code, refusal.sentence, headers=headers, reason=refusal.reason, retry_after=wait).response()
 
 
+def _unable_to_create(request: HttpRequest, refusal: UnableToCreate) -> HttpResponse:
+    more: dict[str, Any] = {"worker": refusal.worker.pk} if refusal.worker else {}
+    return Problem("refused", refusal.sentence, **more).response()
+
+
 def _sentence(request: HttpRequest, refusal: Any) -> HttpResponse:
     return Problem("refused", refusal.sentence).response()
 
@@ -36,6 +43,8 @@ def _sentence(request: HttpRequest, refusal: Any) -> HttpResponse:
 HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     UnableToAsk: _unable_to_ask,
     UnableToAskMany: _sentence,
+    UnableToCreate: _unable_to_create,
     UnableToDelete: _sentence,
+    UnableToImport: _sentence,
     UnableToRefresh: _unable_to_refresh,
 }
