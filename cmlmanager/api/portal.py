@@ -58,8 +58,11 @@ def schema() -> dict[str, Any]:
 
 def urlpatterns() -> list[URLPattern]:
     """Every operation's address behind the gate."""
-    # django-ninja has a converter of its own for UUIDs, and a pattern for each method of an address.
-    patterns = {str(one.pattern).replace("<uuidstr:", "<uuid:"): one for one in _api.urls[0] if isinstance(one, URLPattern)}
+    patterns: dict[str, URLPattern] = {}
+    for found in _api.urls[0]:
+        # django-ninja has a converter of its own for UUIDs, and a pattern for each method of an address: the first names it.
+        if isinstance(found, URLPattern):
+            patterns.setdefault(str(found.pattern).replace("<uuidstr:", "<uuid:"), found)
     del patterns[""]  # its own root, which serves nothing
     return [path(route, guarded(found.callback, _parameters(route)), name=found.name) for route, found in patterns.items()]
 
