@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cmlmanager.api import idempotency
+from cmlmanager.api import idempotency, stream
 from cmlmanager.api.problems import CONTENT_TYPE, KINDS
 
 Schema = dict[str, Any]
@@ -104,6 +104,7 @@ def complete(schema: Schema) -> Schema:
     for methods in schema["paths"].values():
         for method, operation in methods.items():
             _complete_operation(method, operation)
+    stream.add_stream(schema)
     components = schema["components"]
     components["schemas"] |= {"Problem": _PROBLEM, "FieldError": _FIELD_ERROR}
     components["schemas"] = _in_use(schema)

@@ -23,6 +23,7 @@ from django.http import HttpResponse
 from django.middleware.security import SecurityMiddleware
 from django_eventstream.utils import get_channelmanager
 
+from cmlmanager.api.problems import Problem, code_of
 from cmlmanager.live.authorize import Credential, Verdict, credential_of
 from cmlmanager.live.channels import InvalidChannelsError, is_of_events
 from cmlmanager.live.hub import Listener
@@ -198,10 +199,8 @@ async def _end_on_disconnect(receive: Receive, listener: Listener) -> None:
 
 
 def _problem_response(problem: ProblemError) -> HttpResponse:
-    body = {"type": "about:blank", "title": problem.status.phrase, "status": problem.status.value, "detail": problem.detail}
-    return HttpResponse(
-        json.dumps(body), status=problem.status, content_type="application/problem+json", headers=problem.headers
-    )
+    answer = Problem(code_of(problem.status.value), problem.detail, headers=problem.headers)
+    return answer.response()
 
 
 async def _respond(send: Send, request: ASGIRequest, response: HttpResponse) -> None:
