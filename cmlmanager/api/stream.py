@@ -12,6 +12,14 @@ from workers.events import facts
 
 Schema = dict[str, Any]
 
+_REFUSALS = {
+    400: "Odd channels.",
+    401: "Nobody is signed in.",
+    403: "You may not listen to these channels.",
+    405: "Ask for the stream with GET.",
+    429: "Too many streams of this session.",
+    503: "Permissions or events cannot be read at the moment.",
+}
 _TEXT: Schema = {"type": "string"}
 _ID: Schema = {"type": "string", "format": "uuid"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
@@ -85,7 +93,8 @@ def operation() -> Schema:
         "tags": ["Live"],
         "description": (
             "Server-sent events as they happen: the payload of each is one of `StreamedEvent`, its `event` the payload’s `type`. "
-            "Come back with the last `id` as Last-Event-ID, and you get what you missed; `reset` says when that is not possible: read again what you show. "
+            "Come back with the last `id` as Last-Event-ID, and you get what you missed; `reset` says when that is not possible: read again "
+            "what you show. "
             "A comment every 15 seconds at most keeps the connection. The stream ends when you may no longer listen."
         ),
         "parameters": [
@@ -137,7 +146,10 @@ def add_stream(schema: Schema) -> None:
         "description": "What stands in `data` of an event. Ignore types and members that you do not know: some will be added.",
         "anyOf": one_of,
     }
-    statuses = (400, 401, 403, 405, 429, 503)
     stream = operation()
-    stream["responses"] |= {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
+    # It has no codes of its own: type is about:blank, and the status says which problem it is.
+    problem = {
+        "application/problem+json": {"schema": _object(type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT)}
+    }
+    stream["responses"] |= {str(status): {"description": _REFUSALS[status], "content": problem} for status in _REFUSALS}
     schema["paths"]["/api/events/stream"] = {"get": stream}
