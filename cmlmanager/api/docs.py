@@ -126,23 +126,22 @@ _SAMPLES = {
 
 def example(value: Schema, depth: int = 0) -> Any:
     """A value that fits, from the schema's own examples where it has any."""
-    given, value = value, resolved(value)
-    for found in (given, value):
-        for key in ("examples", "enum"):
-            if found.get(key):
-                return found[key][0]
-        if "const" in found:
-            return found["const"]
-    for key in ("anyOf", "allOf", "oneOf"):
-        if key in value:
-            return example(value[key][0], depth)
-    if value.get("default") is not None and value["default"] != [] and value["default"] != {}:
-        return value["default"]
+    whole = resolved(value)
+    for found in (value, whole):
+        given = found.get("examples") or found.get("enum") or ([found["const"]] if "const" in found else [])
+        if given:
+            return given[0]
+    several = next((whole[key] for key in ("anyOf", "allOf", "oneOf") if key in whole), None)
+    if several:
+        return example(several[0], depth)
+    return whole["default"] if whole.get("default") else _made_up(whole, depth)
+
+
+def _made_up(value: Schema, depth: int) -> Any:
     kind = value.get("type")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
-        members = value.get("properties", {}) if depth < _DEPTH else {}
-        return {name: example(one, depth + 1) for name, one in members.items()}
+        return {name: example(one, depth + 1) for name, one in value.get("properties", {}).items()} if depth < _DEPTH else {}
     if kind == "array":
         return [example(value["items"], depth + 1)] if depth < _DEPTH else []
     if kind == "string":
