@@ -75,6 +75,10 @@ class SimulatedAws:
         """Misbehave: see `cmlmanager.sandbox.aws.control` and, for the modes, `cmlmanager.sandbox.aws.faults`."""
         self.control("POST", "faults", {"mode": mode, **where})
 
+    def deny(self, *operations: str) -> None:
+        """Take the rights for these operations from the account, and give all others back."""
+        self.control("POST", "rights", {"denied": list(operations)})
+
     def impair(self, instance_id: str) -> None:
         """Let the instance's status checks fail."""
         self.control("POST", f"instances/{instance_id}/impair", {})
@@ -132,5 +136,7 @@ def simulated_aws_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def simulated_aws(simulated_aws_process: SimulatedAws) -> Iterator[SimulatedAws]:
     """An account without delays, well-behaved at the beginning of each test."""
     simulated_aws_process.set_fault("none")
+    simulated_aws_process.deny()
     yield simulated_aws_process
     simulated_aws_process.set_fault("none")
+    simulated_aws_process.deny()

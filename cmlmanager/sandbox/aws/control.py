@@ -7,6 +7,7 @@ POST /_sandbox/instances/<id>/impair         its status checks fail from now on,
 GET  /_sandbox/calls                         requests since the start, by operation
 POST /_sandbox/faults {"mode": "throttled"}  also operation, region, after, count, seconds; modes: see `faults`, of which
                                              some concern what they can happen to only ("capacity": RunInstances, StartInstances)
+POST /_sandbox/rights {"denied": ["RunInstances"]}   no right for these operations, dry runs included; [] gives all rights back
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ class Control:
             case "POST", ["faults"]:
                 self._switchboard.order(_fault(_body(environ)))
                 return {"ok": True}
+            case "POST", ["rights"]:
+                self._switchboard.deny(_denied(_body(environ)))
+                return {"ok": True}
             case "POST", ["instances", instance_id, ("forget" | "impair") as order]:
                 if not getattr(self._account, order)(instance_id):
                     raise _Refused(HTTPStatus.NOT_FOUND, f"There is no instance {instance_id}.")
@@ -118,6 +122,13 @@ def _fault(body: dict[str, Any]) -> Fault:
         raise _Refused(HTTPStatus.BAD_REQUEST, "after and count must be whole numbers from 0, seconds a number.")
     where = {name: str(body.get(name) or "") for name in ("operation", "region")}
     return Fault(mode=mode, after=after, count=count, seconds=seconds, **where)
+
+
+def _denied(body: dict[str, Any]) -> list[str]:
+    denied = body.get("denied")
+    if set(body) != {"denied"} or not isinstance(denied, list) or not all(isinstance(name, str) for name in denied):
+        raise _Refused(HTTPStatus.BAD_REQUEST, "denied must be a list of operations, such as RunInstances, and nothing else.")
+    return denied
 
 
 def _is_count(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 SECONDS_WHEN_SLOW = 5.0
@@ -103,10 +104,11 @@ _AT = {
 
 
 class Switchboard:
-    """The fault that is on, and the requests counted by operation."""
+    """The fault that is on, the rights that the account lacks, and the requests counted by operation."""
 
     def __init__(self) -> None:
         self.fault = Fault()
+        self.denied: frozenset[str] = frozenset()
         self.calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -114,6 +116,8 @@ class Switchboard:
         """Count a request; returns how to misbehave at it."""
         with self._lock:
             self.calls[operation] += 1
+            if operation in self.denied:
+                return Fault(mode="unauthorized")
             fault = self.fault
             if not _concerns(fault, operation, region) or fault.count == 0:
                 return Fault()
@@ -128,6 +132,11 @@ class Switchboard:
         """Misbehave like this from now on."""
         with self._lock:
             self.fault = fault
+
+    def deny(self, operations: Collection[str]) -> None:
+        """The account has no right for these operations from now on, also when only asked by a dry run; for all others it has."""
+        with self._lock:
+            self.denied = frozenset(operations)
 
 
 def _concerns(fault: Fault, operation: str, region: str) -> bool:

@@ -12,6 +12,7 @@ from workers.clients.aws.client import AwsClient, client_for
 from workers.clients.aws.connection import PAGE_SIZE
 from workers.clients.aws.errors import (
     LONGEST_DETAIL,
+    AwsDenied,
     AwsError,
     AwsInvalidImage,
     AwsLimitReached,
@@ -22,14 +23,18 @@ from workers.clients.aws.errors import (
     AwsThrottled,
     AwsUnauthorized,
     AwsUnreachable,
+    AwsWouldSucceed,
     AwsWrongState,
 )
 from workers.clients.aws.mapping import aws_error
+from workers.clients.aws.rights import RIGHTS, Right, RightCheck, Verdict
 
 __all__ = [
     "LONGEST_DETAIL",
     "PAGE_SIZE",
+    "RIGHTS",
     "AwsClient",
+    "AwsDenied",
     "AwsError",
     "AwsInvalidImage",
     "AwsLimitReached",
@@ -40,12 +45,16 @@ __all__ = [
     "AwsThrottled",
     "AwsUnauthorized",
     "AwsUnreachable",
+    "AwsWouldSucceed",
     "AwsWrongState",
     "Image",
     "Instance",
     "Measurement",
+    "Right",
+    "RightCheck",
     "StateChange",
     "StatusChecks",
+    "Verdict",
     "aws_error",
     "client_for",
 ]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from workers.clients.aws.metrics import Metrics
-from workers.clients.aws.reads import Reads
-from workers.clients.aws.writes import Writes
+from workers.clients.aws.rights import Rights
 
 
-class AwsClient(Reads, Metrics, Writes):
+class AwsClient(Rights):
     """Reads and changes one region. Its arguments are those of `connection.Connection`."""
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from workers.clients.aws.errors import (
+    AwsDenied,
     AwsError,
     AwsInvalidImage,
     AwsLimitReached,
@@ -15,6 +16,7 @@ from workers.clients.aws.errors import (
     AwsRejected,
     AwsThrottled,
     AwsUnauthorized,
+    AwsWouldSucceed,
     AwsWrongState,
 )
 
@@ -35,6 +37,7 @@ class Meaning:
 
 # The first that matches counts.
 MEANINGS: tuple[Meaning, ...] = (
+    Meaning(codes=re.compile(r"^DryRunOperation$"), kind=AwsWouldSucceed, sentence="{where} would have done {action}."),
     Meaning(
         codes=re.compile(r"Throttl|^(RequestLimitExceeded|TooManyRequests.*|SlowDown|BandwidthLimitExceeded)$"),
         kind=AwsThrottled,
@@ -58,7 +61,7 @@ MEANINGS: tuple[Meaning, ...] = (
     ),
     Meaning(
         codes=re.compile(r"^(UnauthorizedOperation|UnauthorizedAccess|NotAuthorized|AccessDenied(Exception)?)$"),
-        kind=AwsUnauthorized,
+        kind=AwsDenied,
         sentence="The portal may not call {action} in {region}: allow {permission} in its IAM policy.",
     ),
     Meaning(

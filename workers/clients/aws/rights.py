@@ -1,0 +1,128 @@
+"""Which IAM rights the portal needs, what for, and whether it has them: asked of AWS itself, changing nothing.
+
+EC2 checks a request with DryRun as it would check the real one, and answers DryRunOperation or UnauthorizedOperation (EC2 API reference,
+common parameters). Reads are made really, and small; CloudWatch has no dry run.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from workers.clients.aws.errors import AwsDenied, AwsError, AwsThrottled, AwsUnauthorized, AwsUnreachable, AwsWouldSucceed
+from workers.clients.aws.metrics import Metrics
+from workers.clients.aws.reads import Reads
+from workers.clients.aws.writes import Writes
+
+# The least that EC2 gives in a page (EC2 API reference, DescribeInstances, MaxResults).
+SMALLEST_PAGE = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """One IAM action that the portal uses. `needs` is what a dry run of it needs: "", "instance" or "launch"."""
+
+    action: str  # as in a policy: ec2:RunInstances
+    purpose: str  # completes "Without it nobody can …"
+    changes: bool = False
+    needs: str = ""
+
+    @property
+    def operation(self) -> str:
+        """The operation of the API: RunInstances."""
+        return self.action.partition(":")[2]
+
+
+RIGHTS: tuple[Right, ...] = (
+    Right(action="ec2:DescribeInstances", purpose="see what the machines do"),
+    Right(action="ec2:DescribeInstanceStatus", purpose="see EC2's status checks"),
+    Right(action="ec2:DescribeImages", purpose="choose an AMI, or find workers by theirs"),
+    Right(action="ec2:DescribeInstanceAttribute", purpose="see termination protection before a terminate", needs="instance"),
+    Right(action="cloudwatch:GetMetricData", purpose="see CPU and network of machines"),
+    Right(action="ec2:RunInstances", purpose="create workers", changes=True, needs="launch"),
+    Right(action="ec2:StartInstances", purpose="start workers", changes=True, needs="instance"),
+    Right(action="ec2:StopInstances", purpose="stop workers", changes=True, needs="instance"),
+    Right(action="ec2:TerminateInstances", purpose="terminate workers", changes=True, needs="instance"),
+    Right(action="ec2:CreateTags", purpose="create workers, or tag them", changes=True, needs="instance"),
+    Right(action="ec2:DeleteTags", purpose="remove tags", changes=True, needs="instance"),
+    Right(action="ec2:MonitorInstances", purpose="switch detailed monitoring on", changes=True, needs="instance"),
+    Right(action="ec2:UnmonitorInstances", purpose="switch detailed monitoring off", changes=True, needs="instance"),
+)
+
+
+class Verdict(StrEnum):
+    """What AWS said of one right."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    UNTESTED = "untested"  # there was nothing to try it on, or AWS answered something else
+
+
+@dataclass(frozen=True, kw_only=True)
+class RightCheck:
+    """The outcome for one right; `sentence` says why it is not allowed or not tested, "" when it is allowed."""
+
+    right: Right
+    verdict: Verdict
+    sentence: str = ""
+
+
+class Rights(Reads, Metrics, Writes):
+    """The questions about rights."""
+
+    def probe(self, *, instance_id: str = "", launch: Mapping[str, Any] | None = None) -> list[RightCheck]:
+        """Every right of RIGHTS, tried in this region. Nothing is changed.
+
+        `instance_id` is an instance of ours that is not terminated: policies with conditions on its tags are tried as they will be
+        used. `launch` are keywords of `run_instance`, without client_token. What has neither is UNTESTED.
+        Raises AwsUnreachable and AwsThrottled when AWS does not say, and AwsUnauthorized when it does not accept the credentials at all.
+        """
+        given = {"": True, "instance": bool(instance_id), "launch": bool(launch)}
+        missing = {
+            "instance": "Not tested: there is no instance in this region to try it on.",
+            "launch": "Not tested: no template names an AMI to try it with, and no worker here has one.",
+        }
+        return [
+            self._tried(right, self._trial(right, instance_id, launch or {}))
+            if given[right.needs]
+            else RightCheck(right=right, verdict=Verdict.UNTESTED, sentence=missing[right.needs])
+            for right in RIGHTS
+        ]
+
+    def _tried(self, right: Right, trial: Callable[[], Any]) -> RightCheck:
+        try:
+            trial()
+        except AwsWouldSucceed:
+            pass
+        except AwsDenied as denied:
+            return RightCheck(right=right, verdict=Verdict.DENIED, sentence=denied.sentence)
+        except (AwsUnreachable, AwsThrottled, AwsUnauthorized):
+            raise
+        except AwsError as error:
+            return RightCheck(right=right, verdict=Verdict.UNTESTED, sentence=f"Not tested: {error.sentence}")
+        return RightCheck(right=right, verdict=Verdict.ALLOWED)
+
+    def _trial(self, right: Right, instance_id: str, launch: Mapping[str, Any]) -> Callable[[], Any]:
+        """The call that tries it."""
+        small = {"MaxResults": SMALLEST_PAGE}
+        reads: dict[str, Callable[[], Any]] = {
+            "DescribeInstances": lambda: self._call("ec2", "DescribeInstances", **small),
+            "DescribeInstanceStatus": lambda: self._call("ec2", "DescribeInstanceStatus", **small),
+            "DescribeImages": lambda: self._call("ec2", "DescribeImages", Owners=["self"], **small),
+            "DescribeInstanceAttribute": lambda: self.termination_protection(instance_id),
+            "GetMetricData": lambda: self._any_metric(instance_id or "i-00000000000000000"),
+            "RunInstances": lambda: self.run_instance(**launch, client_token=str(uuid.uuid4()), dry_run=True),
+        }
+        if right.operation in reads:
+            return reads[right.operation]
+        tags = {"Resources": [instance_id], "Tags": [{"Key": "Name", "Value": "dry run"}]}
+        arguments = tags if right.operation in {"CreateTags", "DeleteTags"} else {"InstanceIds": [instance_id]}
+        return lambda: self._call("ec2", right.operation, DryRun=True, **arguments)
+
+    def _any_metric(self, instance_id: str) -> Any:
+        now = datetime.now(UTC)
+        return self.measurements([instance_id], since=now - timedelta(minutes=10), until=now)
