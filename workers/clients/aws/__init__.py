@@ -1,4 +1,4 @@
-"""AWS as the portal uses it, one region at a time: EC2's instances, status checks, images and tags, and CloudWatch's figures.
+"""AWS as the portal uses it, one region of one account at a time: EC2's instances, status checks, images and tags, and CloudWatch's figures.
 
     client = client_for(region="eu-central-1")
     instances = client.describe_instances()
@@ -26,10 +26,13 @@ from workers.clients.aws.errors import (
     AwsWouldSucceed,
     AwsWrongState,
 )
+from workers.clients.aws.identity import Identity
 from workers.clients.aws.mapping import aws_error
-from workers.clients.aws.rights import RIGHTS, Right, RightCheck, Verdict
+from workers.clients.aws.rights import ACCOUNT_RIGHTS, RIGHTS, Right, RightCheck, Scope, Verdict
+from workers.clients.aws.roles import Role
 
 __all__ = [
+    "ACCOUNT_RIGHTS",
     "LONGEST_DETAIL",
     "PAGE_SIZE",
     "RIGHTS",
@@ -47,11 +50,14 @@ __all__ = [
     "AwsUnreachable",
     "AwsWouldSucceed",
     "AwsWrongState",
+    "Identity",
     "Image",
     "Instance",
     "Measurement",
     "Right",
     "RightCheck",
+    "Role",
+    "Scope",
     "StateChange",
     "StatusChecks",
     "Verdict",

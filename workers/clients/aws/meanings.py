@@ -44,6 +44,18 @@ MEANINGS: tuple[Meaning, ...] = (
         sentence="{where} limits the rate of requests ({action}). The portal will try again; read AWS less often if this persists.",
     ),
     Meaning(
+        codes=re.compile(r"^AccessDenied(Exception)?$"),
+        says=re.compile(r"sts:AssumeRole\b"),
+        kind=AwsUnauthorized,
+        sentence="AWS does not let the portal take on the role of this account ({message}): let the role’s trust policy name the portal’s"
+        " own identity and the same external id as AWS_ACCOUNTS, and allow the portal’s identity sts:AssumeRole on it.",
+    ),
+    Meaning(
+        codes=re.compile(r"^RegionDisabled(Exception)?$"),
+        kind=AwsUnauthorized,
+        sentence="STS is switched off in {region} for this AWS account ({code}): enable {region} in the account settings of IAM.",
+    ),
+    Meaning(
         codes=re.compile(r"^AuthFailure$"),
         says=re.compile(r"[Nn]ot authorized for images?"),
         kind=AwsInvalidImage,

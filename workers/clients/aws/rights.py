@@ -1,4 +1,4 @@
-"""Which IAM rights the portal needs, what for, and whether it has them: asked of AWS itself, changing nothing.
+"""The one list of the IAM rights that the portal needs, what for, and whether it has them: asked of AWS itself, changing nothing.
 
 EC2 checks a request with DryRun as it would check the real one, and answers DryRunOperation or UnauthorizedOperation (EC2 API reference,
 common parameters). Reads are made really, and small; CloudWatch has no dry run.
@@ -22,35 +22,66 @@ from workers.clients.aws.writes import Writes
 SMALLEST_PAGE = 5
 
 
+class Scope(StrEnum):
+    """How far a policy can limit a right (Service Authorization Reference: Amazon EC2, Amazon CloudWatch, AWS STS)."""
+
+    ANYBODY = "anybody"  # nothing to allow: everybody with credentials may do it
+    ROLE = "role"  # on certain roles
+    REGION = "region"  # in certain regions only: these reads know no resources
+    LAUNCH = (
+        "launch"  # on an instance and volumes that get our tag with the request; on what they are made from, in certain regions
+    )
+    LAUNCHED = "launched"  # on what this very RunInstances makes
+    OURS = "ours"  # on instances that carry our tag
+
+
 @dataclass(frozen=True, kw_only=True)
 class Right:
     """One IAM action that the portal uses. `needs` is what a dry run of it needs: "", "instance" or "launch"."""
 
     action: str  # as in a policy: ec2:RunInstances
     purpose: str  # completes "Without it nobody can …"
-    changes: bool = False
+    scopes: tuple[Scope, ...] = (Scope.REGION,)
     needs: str = ""
+
+    @property
+    def service(self) -> str:
+        """The service of the API: ec2."""
+        return self.action.partition(":")[0]
 
     @property
     def operation(self) -> str:
         """The operation of the API: RunInstances."""
         return self.action.partition(":")[2]
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something."""
+        return self.service == "ec2" and Scope.REGION not in self.scopes
 
+
+_OURS: dict[str, Any] = {"scopes": (Scope.OURS,), "needs": "instance"}
+# What is asked once for an account, and then of each of its regions. A test holds these to what the clients really call.
+ACCOUNT_RIGHTS: tuple[Right, ...] = (
+    Right(action="sts:GetCallerIdentity", purpose="see whose credentials the portal has", scopes=(Scope.ANYBODY,)),
+    Right(action="sts:AssumeRole", purpose="see or change anything in other accounts", scopes=(Scope.ROLE,)),
+)
 RIGHTS: tuple[Right, ...] = (
     Right(action="ec2:DescribeInstances", purpose="see what the machines do"),
     Right(action="ec2:DescribeInstanceStatus", purpose="see EC2's status checks"),
     Right(action="ec2:DescribeImages", purpose="choose an AMI, or find workers by theirs"),
     Right(action="ec2:DescribeInstanceAttribute", purpose="see termination protection before a terminate", needs="instance"),
     Right(action="cloudwatch:GetMetricData", purpose="see CPU and network of machines"),
-    Right(action="ec2:RunInstances", purpose="create workers", changes=True, needs="launch"),
-    Right(action="ec2:StartInstances", purpose="start workers", changes=True, needs="instance"),
-    Right(action="ec2:StopInstances", purpose="stop workers", changes=True, needs="instance"),
-    Right(action="ec2:TerminateInstances", purpose="terminate workers", changes=True, needs="instance"),
-    Right(action="ec2:CreateTags", purpose="create workers, or tag them", changes=True, needs="instance"),
-    Right(action="ec2:DeleteTags", purpose="remove tags", changes=True, needs="instance"),
-    Right(action="ec2:MonitorInstances", purpose="switch detailed monitoring on", changes=True, needs="instance"),
-    Right(action="ec2:UnmonitorInstances", purpose="switch detailed monitoring off", changes=True, needs="instance"),
+    Right(action="ec2:RunInstances", purpose="create workers", scopes=(Scope.LAUNCH,), needs="launch"),
+    Right(action="ec2:StartInstances", purpose="start workers", **_OURS),
+    Right(action="ec2:StopInstances", purpose="stop workers", **_OURS),
+    Right(action="ec2:TerminateInstances", purpose="terminate workers", **_OURS),
+    Right(
+        action="ec2:CreateTags", purpose="create workers, or tag them", scopes=(Scope.LAUNCHED, Scope.OURS), needs="instance"
+    ),
+    Right(action="ec2:DeleteTags", purpose="remove tags", **_OURS),
+    Right(action="ec2:MonitorInstances", purpose="switch detailed monitoring on", **_OURS),
+    Right(action="ec2:UnmonitorInstances", purpose="switch detailed monitoring off", **_OURS),
 )
 
 
