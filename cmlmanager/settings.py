@@ -181,6 +181,8 @@ STORAGES = {
 # ── AWS and CML ────────────────────────────────────────────────────────────────────────────────────────────────────
 AWS_REGIONS = env.names("AWS_REGIONS", "us-east-1")
 AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "") or None
+# Accounts beside or instead of that of the process's own credentials, as a list of objects: see .env.example, workers.aws_accounts.
+AWS_ACCOUNTS = env.document("AWS_ACCOUNTS", "[]")
 # Whose AMIs a name pattern may mean: accounts, or self. Anybody may publish an AMI under any name.
 AMI_OWNERS = env.names("AMI_OWNERS", "self")
 # The ways to make a worker that the form offers: a list of objects, see .env.example; checked by cmlmanager.checks.
@@ -208,7 +210,7 @@ CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
 # Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
 DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
-DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS", ",".join(AWS_REGIONS))
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS")  # none named: all
 DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)

@@ -6,19 +6,55 @@ import re
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
-from workers import finding, provisioning, tag_rules
+from workers import aws_accounts, finding, provisioning, tag_rules
 
 
 def _regions() -> list[tuple[str, str]]:
-    return [(region, region) for region in settings.AWS_REGIONS]
+    return [(region, region) for region in aws_accounts.regions()]
+
+
+def _accounts() -> list[tuple[str, str]]:
+    """By key, with the number where it is known."""
+    return [
+        (account.key, f"{account.name} ({account.account_id})" if account.account_id else account.name)
+        for account in aws_accounts.configured()
+    ]
+
+
+class PlaceForm(forms.Form):
+    """In which region of which account; an account is asked for only where there are several."""
+
+    account = forms.ChoiceField(label="Account", choices=_accounts, required=False)
+    region = forms.ChoiceField(label="Region", choices=_regions)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not aws_accounts.several():
+            del self.fields["account"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "account" not in self.fields:
+            cleaned["account"] = aws_accounts.configured()[0].key if aws_accounts.configured() else ""
+        account = aws_accounts.of_key(cleaned.get("account", ""))
+        region = cleaned.get("region")
+        if account is None and "account" in self.fields and "account" not in self.errors:
+            self.add_error("account", "Choose an account.")
+        elif account and region and region not in account.regions:
+            self.add_error("region", f"The account {account.name} is used in {', '.join(account.regions)} only.")
+        return cleaned
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The cleaned answer, as services take it."""
+        return {"account": self.cleaned_data["account"], "region": self.cleaned_data["region"]}
 
 
 _EXACT = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
-class CreateWorkerForm(forms.Form):
+class CreateWorkerForm(PlaceForm):
     """What the instance of a new worker shall be. `proposal` is the cleaned answer, as services.creation takes it."""
 
     name = forms.CharField(
@@ -27,7 +63,6 @@ class CreateWorkerForm(forms.Form):
         widget=forms.TextInput(attrs=_EXACT),
         help_text="Shown everywhere, and kept as EC2’s tag Name.",
     )
-    region = forms.ChoiceField(label="Region", choices=_regions)
     instance_type = forms.CharField(
         label="Instance type",
         max_length=32,
@@ -157,7 +192,7 @@ class CreateWorkerForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         kind, nested = cleaned.get("instance_type"), cleaned.get("nested_virtualization")
         if kind and (problem := _nested_problem(kind, bool(nested))):
             self.add_error("nested_virtualization", problem)
@@ -190,10 +225,9 @@ def _nested_problem(kind: str, nested: bool) -> str:
     return f"{kind} does not offer it; C8i, M8i and R8i do. Leave this off, or choose another type."
 
 
-class ImportForm(forms.Form):
-    """Which instances to look for. `question` is the cleaned answer, as services.importing takes it."""
+class ImportForm(PlaceForm):
+    """Which instances to look for, and where."""
 
-    region = forms.ChoiceField(label="Region", choices=_regions)
     by = forms.ChoiceField(label="Find by", choices=finding.By.choices, initial=finding.By.IMAGE_NAME, widget=forms.RadioSelect)
     value = forms.CharField(
         label="Which",
@@ -203,8 +237,14 @@ class ImportForm(forms.Form):
         help_text="The id; the AMI’s name with * and ? as wildcards; or a tag as key or key=value.",
     )
 
+    @property
+    def question(self) -> dict[str, Any]:
+        """What to look for, as services.importing takes it."""
+        question: dict[str, Any] = self.cleaned_data["question"]
+        return question
+
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         by = cleaned.get("by")
         if by and "value" not in self.errors:
             try:

@@ -22,10 +22,10 @@ def refresh_fleet(**kwargs: Any) -> None:
 
 
 @shared_task(name="workers.refresh_region", soft_time_limit=240, time_limit=270)
-def refresh_region(*, region: str, **kwargs: Any) -> None:
-    """One look at a region."""
-    fleet_refresh.refresh_region(region=region, now=timezone.now())
-    metrics_refresh.refresh_metrics(region=region, now=timezone.now())
+def refresh_region(*, region: str, account: str = "", **kwargs: Any) -> None:
+    """One look at a region of an account."""
+    fleet_refresh.refresh_region(region=region, account=account, now=timezone.now())
+    metrics_refresh.refresh_metrics(region=region, account=account, now=timezone.now())
 
 
 @shared_task(name="workers.refresh_cml", soft_time_limit=240, time_limit=270)

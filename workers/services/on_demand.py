@@ -40,7 +40,7 @@ def request_refresh(*, worker: Worker, by: User, now: datetime, from_address: st
             raise _queued(worker.refresh_asked_at or now, now)
         actor = record.Actor(kind=ActorKind.PERSON, user=by)
         record.event_of(worker, EventKind.REFRESH, actor=actor, now=now, from_address=from_address).save()
-        queue.refresh_region(region=worker.region)
+        queue.refresh_region(region=worker.region, account=worker.account)
         queue.refresh_cml()
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
-from workers import provisioning
+from workers import aws_accounts, provisioning
 from workers.creation_forms import CreateWorkerForm, initial_of
 from workers.models import Operation
 from workers.services import creation
@@ -76,6 +76,7 @@ def _confirmation(look: Operation, proposal: dict[str, Any]) -> dict[str, Any]:
     return {
         "operation": look,
         "proposal": proposal,
+        "account": aws_accounts.label(proposal.get("account", "")),
         "images": images[:IMAGES_SHOWN],
         "more_images": max(0, len(images) - IMAGES_SHOWN),
         "warnings": creation.warnings(proposal),
@@ -100,7 +101,8 @@ def _initial(request: PersonalRequest) -> dict[str, Any]:
     number = request.GET.get("template", "")
     offered = provisioning.templates(settings.PROVISIONING)
     if number.isascii() and number.isdecimal() and len(number) < 4 and 0 < int(number) <= len(offered):
-        return offered[int(number) - 1].initial
+        initial = offered[int(number) - 1].initial
+        return initial | ({"account": aws_accounts.key_of(initial["account"])} if "account" in initial else {})
     try:
         earlier = Operation.objects.filter(pk=uuid.UUID(request.GET.get("from", ""))).first()
     except ValueError:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
-from workers import finding
+from workers import aws_accounts, finding
 from workers.choices import MachineState, OperationKind
 from workers.creation_forms import ImportForm
 from workers.models import Operation, StrayInstance, Worker
@@ -31,8 +31,7 @@ def import_workers(request: PersonalRequest) -> HttpResponse:
     """What to look for. Beside it, the instances that carry the portal's tag and are no workers."""
     form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        region, question = form.cleaned_data["region"], form.cleaned_data["question"]
-        look = importing.look_for_instances(region=region, question=question, by=asker(request), now=timezone.now())
+        look = importing.look_for_instances(**form.place, question=form.question, by=asker(request), now=timezone.now())
         return redirect("worker-import-found", look.pk)
     context = {"form": form, "strays": StrayInstance.objects.all()}
     return render(request, "workers/import.html", context, status=422 if form.errors else 200)
@@ -53,7 +52,8 @@ def import_found(request: PersonalRequest, operation_id: uuid.UUID) -> HttpRespo
             messages.warning(request, "Nothing was ticked, so nothing was imported.")
             return redirect("worker-import-found", look.pk)
         by, now = asker(request), timezone.now()
-        result = importing.import_instances(region=look.parameters["region"], instances=chosen, by=by, now=now)
+        where = {"region": look.parameters["region"], "account": look.parameters.get("account", "")}
+        result = importing.import_instances(**where, instances=chosen, by=by, now=now)
         return _after(request, result)
     template = "workers/components/import_look.html" if wants_fragment(request) else "workers/import_found.html"
     return vary(render(request, template, _findings(look, found)))
@@ -66,16 +66,17 @@ def adopt(request: PersonalRequest) -> HttpResponse:
     offered = StrayInstance.objects.all()
     if "all" not in request.POST:
         offered = offered.filter(instance_id__in=request.POST.getlist("instance_id")[:200])
-    regions: dict[str, list[dict[str, Any]]] = {}
+    places: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for stray in offered:
         item = {"instance_id": stray.instance_id, "name": stray.name, "state": stray.state}
-        regions.setdefault(stray.region, []).append(item)
+        places.setdefault((stray.account, stray.region), []).append(item)
     total = ImportResult()
-    for region, items in regions.items():
-        result = importing.import_instances(region=region, instances=items, by=asker(request, "Adopted"), now=timezone.now())
+    for (account, region), items in places.items():
+        by, now = asker(request, "Adopted"), timezone.now()
+        result = importing.import_instances(region=region, account=account, instances=items, by=by, now=now)
         total.imported.extend(result.imported)
         total.skipped.update(result.skipped)
-    if not regions:
+    if not places:
         messages.warning(request, "That instance is not offered any more: it is a worker by now, or gone.")
         return redirect("worker-import")
     return _after(request, total)
@@ -108,7 +109,7 @@ def _findings(look: Operation, found: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "operation": look,
-        "region": look.parameters["region"],
+        "region": aws_accounts.in_words(look.parameters.get("account", ""), look.parameters["region"]),
         "question": finding.in_words(look.parameters),
         "rows": rows,
         "importable": sum(row["importable"] for row in rows),

@@ -67,7 +67,8 @@ class Writes(Connection):
         # EC2 takes an empty text for a wrong id.
         given = {"SubnetId": subnet_id, "SecurityGroupIds": list(security_group_ids), "KeyName": key_name, "DryRun": dry_run}
         arguments |= {name: value for name, value in given.items() if value}
-        return instance_of(self._call("ec2", "RunInstances", **arguments)["Instances"][0], self.region)
+        reservation = self._call("ec2", "RunInstances", **arguments)
+        return instance_of(reservation["Instances"][0], self.region, reservation.get("OwnerId", ""))
 
     def start_instances(self, instance_ids: Collection[str]) -> dict[str, StateChange]:
         """Instance id → its state before and now; starting what runs or starts already changes nothing.
