@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -22,9 +22,12 @@ def configured() -> list[Place]:
     return [Place(account.key, region) for account in aws_accounts.configured() for region in account.regions]
 
 
-def client_of(*, region: str, account: str = "") -> aws.AwsClient:
-    """This thread's client of a place. Raises AwsError when the account is not configured any more; asks AWS nothing."""
-    return aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL, **_as_role(account))
+def client_of(*, region: str, account: str = "", **options: Any) -> aws.AwsClient:
+    """This thread's client of a place. Raises AwsError when the account is not configured any more; asks AWS nothing.
+
+    `options` are those of the client, such as its time-outs.
+    """
+    return aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL, **_as_role(account), **options)
 
 
 def role_of(account: aws_accounts.AwsAccount) -> aws.Role | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from workers.clients.aws.identity import Identities
 from workers.clients.aws.rights import Rights
 from workers.clients.aws.roles import Role, RoleCredentials
 
 
-class AwsClient(Rights, Identities):
+class AwsClient(Rights):
     """Reads and changes one region of one account. Its arguments are those of `connection.Connection`."""
 
 

@@ -46,7 +46,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(
         codes=re.compile(r"^AccessDenied(Exception)?$"),
         says=re.compile(r"sts:AssumeRole\b"),
-        kind=AwsUnauthorized,
+        kind=AwsDenied,
         sentence="AWS does not let the portal take on the role of this account ({message}): let the role’s trust policy name the portal’s"
         " own identity and the same external id as AWS_ACCOUNTS, and allow the portal’s identity sts:AssumeRole on it.",
     ),
@@ -60,6 +60,12 @@ MEANINGS: tuple[Meaning, ...] = (
         says=re.compile(r"[Nn]ot authorized for images?"),
         kind=AwsInvalidImage,
         sentence="The AMI may not be used by this AWS account in {region} ({message}): ask its owner to share it, or choose another one.",
+    ),
+    Meaning(
+        codes=re.compile(r"^(SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed)(Exception)?$"),
+        says=re.compile(r"Signature (expired|not yet current)|[Tt]oo [Ss]kewed|request time and the current time"),
+        kind=AwsUnauthorized,
+        sentence="AWS refuses {action} in {region}, because this machine’s clock is more than five minutes off ({message}): have it set by NTP.",
     ),
     Meaning(
         codes=re.compile(

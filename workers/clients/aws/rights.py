@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from workers.clients.aws.errors import AwsDenied, AwsError, AwsThrottled, AwsUnauthorized, AwsUnreachable, AwsWouldSucceed
+from workers.clients.aws.identity import Identities
 from workers.clients.aws.metrics import Metrics
 from workers.clients.aws.reads import Reads
 from workers.clients.aws.writes import Writes
@@ -102,7 +103,7 @@ class RightCheck:
     sentence: str = ""
 
 
-class Rights(Reads, Metrics, Writes):
+class Rights(Reads, Metrics, Writes, Identities):
     """The questions about rights."""
 
     def probe(self, *, instance_id: str = "", launch: Mapping[str, Any] | None = None) -> list[RightCheck]:
@@ -110,19 +111,38 @@ class Rights(Reads, Metrics, Writes):
 
         `instance_id` is an instance of ours that is not terminated: policies with conditions on its tags are tried as they will be
         used. `launch` are keywords of `run_instance`, without client_token. What has neither is UNTESTED.
-        Raises AwsUnreachable and AwsThrottled when AWS does not say, and AwsUnauthorized when it does not accept the credentials at all.
+        Raises AwsUnreachable and AwsThrottled when AWS does not say, and AwsUnauthorized when it does not accept the credentials at all, or
+        does not give the role's.
         """
-        given = {"": True, "instance": bool(instance_id), "launch": bool(launch)}
-        missing = {
-            "instance": "Not tested: there is no instance in this region to try it on.",
-            "launch": "Not tested: no template names an AMI to try it with, and no worker here has one.",
+        if self._credentials is not None:
+            self.identity()  # a role that may not be assumed is one thing that is missing, not all
+        untested = {
+            "instance": "" if instance_id else "Not tested: there is no instance in this region to try it on.",
+            "launch": "" if launch else "Not tested: no template names an AMI to try it with, and no worker here has one.",
         }
-        return [
-            self._tried(right, self._trial(right, instance_id, launch or {}))
-            if given[right.needs]
-            else RightCheck(right=right, verdict=Verdict.UNTESTED, sentence=missing[right.needs])
-            for right in RIGHTS
-        ]
+        dry = (
+            "" if self._knows_dry_runs() else "Not tested: this endpoint does not know dry runs, and nothing is to be changed."
+        )
+        checks = []
+        for right in RIGHTS:
+            why = untested.get(right.needs) or (dry if right.changes else "")
+            trial = self._trial(right, instance_id, launch or {})
+            checks.append(RightCheck(right=right, verdict=Verdict.UNTESTED, sentence=why) if why else self._tried(right, trial))
+        return checks
+
+    def _knows_dry_runs(self) -> bool:
+        """AWS does; another endpoint has to show it on a call that would change nothing anyway."""
+        if self._endpoint_url is None:
+            return True
+        try:
+            self._call("ec2", "DescribeInstances", DryRun=True)
+        except (AwsWouldSucceed, AwsDenied):
+            return True
+        except (AwsUnreachable, AwsThrottled, AwsUnauthorized):
+            raise
+        except AwsError:
+            return False
+        return False
 
     def _tried(self, right: Right, trial: Callable[[], Any]) -> RightCheck:
         try:
