@@ -15,17 +15,17 @@ def _regions() -> list[tuple[str, str]]:
 
 
 def _accounts() -> list[tuple[str, str]]:
-    """By key, with the number where it is known."""
+    """By name, with the number where it is known."""
     return [
-        (account.key, f"{account.name} ({account.account_id})" if account.account_id else account.name)
+        (account.name, f"{account.name} ({account.account_id})" if account.account_id else account.name)
         for account in aws_accounts.configured()
     ]
 
 
 class PlaceForm(forms.Form):
-    """In which region of which account; an account is asked for only where there are several."""
+    """In which region of which account; an account is asked for, by its name, only where there are several."""
 
-    account = forms.ChoiceField(label="Account", choices=_accounts, required=False)
+    account = forms.ChoiceField(label="Account", choices=_accounts)
     region = forms.ChoiceField(label="Region", choices=_regions)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -35,19 +35,17 @@ class PlaceForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if "account" not in self.fields:
-            cleaned["account"] = aws_accounts.configured()[0].key if aws_accounts.configured() else ""
-        account = aws_accounts.of_key(cleaned.get("account", ""))
+        known = aws_accounts.configured()
+        account = aws_accounts.named(cleaned.get("account", "")) if "account" in self.fields else next(iter(known), None)
         region = cleaned.get("region")
-        if account is None and "account" in self.fields and "account" not in self.errors:
-            self.add_error("account", "Choose an account.")
-        elif account and region and region not in account.regions:
+        if account and region and region not in account.regions:
             self.add_error("region", f"The account {account.name} is used in {', '.join(account.regions)} only.")
+        cleaned["account"] = account.key if account else ""
         return cleaned
 
     @property
     def place(self) -> dict[str, str]:
-        """The cleaned answer, as services take it."""
+        """The cleaned answer, as services take it: the account by its key."""
         return {"account": self.cleaned_data["account"], "region": self.cleaned_data["region"]}
 
 
@@ -209,6 +207,7 @@ class CreateWorkerForm(PlaceForm):
 def initial_of(proposal: dict[str, Any]) -> dict[str, Any]:
     """A proposal as what the form begins with, to change it."""
     initial = {name: value for name, value in proposal.items() if name in CreateWorkerForm.base_fields}
+    initial["account"] = aws_accounts.label(proposal.get("account", ""))
     initial["image"] = proposal.get("image_id") or proposal.get("image_name", "")
     initial["security_group_ids"] = ", ".join(proposal.get("security_group_ids", []))
     initial["tags"] = "\n".join(f"{key}={value}" for key, value in proposal.get("tags", {}).items())

@@ -16,7 +16,7 @@ from tests.makers import make_worker
 from tests.operating import by
 from tests.simulated_aws import SimulatedAws, simulated_aws, simulated_aws_process
 from tests.two_accounts import ACCOUNTS, OTHER, OWN, launch_in_other
-from workers import aws_accounts, finding
+from workers import aws_accounts, finding, provisioning
 from workers.choices import OperationKind
 from workers.clients.aws import client, roles
 from workers.models import Event, Operation, RegionCheck, StrayInstance, Worker
@@ -238,7 +238,7 @@ def test_a_worker_is_made_started_and_stopped_in_its_account(simulated_aws: Simu
 def test_a_region_that_the_account_has_not_is_refused_beside_the_field(
     ada: User, changes: dict[str, str], field: str, says: str
 ) -> None:
-    form = {"name": "x", "account": "", "region": REGION, "instance_type": "m5zn.metal", "image": "cisco-cml2*"} | changes
+    form = {"name": "x", "account": "main", "region": REGION, "instance_type": "m5zn.metal", "image": "cisco-cml2*"} | changes
     answer = signed_in(ada).post("/workers/new/", form)
     assert answer.status_code == 422
     assert says in " ".join(answer.context["form"].errors[field])
@@ -317,3 +317,18 @@ def test_importing_by_the_same_question_twice_is_one_worker(simulated_aws: Simul
             **where, instances=found, by=discovery.Asker(actor=discovery.record.SYSTEM), now=timezone.now()
         )
     assert Worker.objects.get().instance_id == theirs
+
+
+def test_a_template_and_a_proposal_that_is_changed_keep_their_account(settings: Any, ada: User) -> None:
+    settings.PROVISIONING = [{"name": "There", "account": "training", "region": REGION}]
+    browser = signed_in(ada)
+    assert browser.get("/workers/new/?template=1").context["form"].initial["account"] == "training"
+    form = {"name": "x", "account": "training", "region": REGION, "instance_type": "m5zn.metal", "image": "cisco-cml2*"}
+    answer = browser.post("/workers/new/", form)
+    look = Operation.objects.get(pk=answer["Location"].split("/")[-2])
+    assert look.parameters["account"] == "training"
+    again = browser.get(f"/workers/new/?from={look.pk}").content.decode()
+    assert '<option value="training" selected>training (222222222222)</option>' in again
+    assert provisioning.problems([{"name": "Nowhere", "account": "nobody"}], [REGION], ["main", "training"]) == [
+        "Template Nowhere of PROVISIONING: account nobody is not in AWS_ACCOUNTS."
+    ]

@@ -70,7 +70,9 @@ def test_without_anything_to_try_it_on_it_says_what_is_not_known(simulated_aws: 
     assert (
         "untested ec2:StopInstances              Not tested: there is no instance in this region to try it on." in done.stdout
     )
-    assert done.stdout.endswith("Nothing is missing. 9 could not be tested.\n")
+    assert done.stdout.endswith(
+        "Nothing is missing. 9 could not be tested: --instance-id and --image-id give something to try them on.\n"
+    )
 
 
 def test_missing_rights_are_named_with_what_they_are_for(simulated_aws: SimulatedAws, instance_id: str, tmp_path: Path) -> None:

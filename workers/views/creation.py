@@ -101,8 +101,7 @@ def _initial(request: PersonalRequest) -> dict[str, Any]:
     number = request.GET.get("template", "")
     offered = provisioning.templates(settings.PROVISIONING)
     if number.isascii() and number.isdecimal() and len(number) < 4 and 0 < int(number) <= len(offered):
-        initial = offered[int(number) - 1].initial
-        return initial | ({"account": aws_accounts.key_of(initial["account"])} if "account" in initial else {})
+        return offered[int(number) - 1].initial
     try:
         earlier = Operation.objects.filter(pk=uuid.UUID(request.GET.get("from", ""))).first()
     except ValueError:

@@ -106,7 +106,7 @@ def _verdict(denied: int, unreached: int, untested: int, problems: bool) -> str:
     elif not unreached:
         words.append("Something is wrong: see above." if problems else "Nothing is missing.")
     if untested:
-        words.append(f"{untested} could not be tested.")
+        words.append(f"{untested} could not be tested: --instance-id and --image-id give something to try them on.")
     return " ".join(words)
 
 
