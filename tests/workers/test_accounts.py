@@ -182,6 +182,16 @@ def test_discovery_looks_in_every_account(simulated_aws: SimulatedAws, settings:
     }
 
 
+def test_discovery_goes_on_where_an_account_is_away(simulated_aws: SimulatedAws, settings: Any) -> None:
+    (own,) = simulated_aws.launch("us-west-2", tags={"Found": "anyway"})
+    settings.DISCOVERY_TAG = "Found=anyway"
+    simulated_aws.set_fault("unauthorized", account=OTHER)
+    assert discovery.tick(now=timezone.now()) == 2
+    assert Worker.objects.get().instance_id == own
+    soon = RegionCheck.objects.filter(account="training", discovery_due_at__lte=timezone.now() + discovery.AGAIN)
+    assert soon.count() == 2
+
+
 def test_strays_are_kept_and_adopted_by_account(simulated_aws: SimulatedAws, ada: User) -> None:
     both(simulated_aws)
     stray = launch_in_other(simulated_aws, REGION, tags={finding.OUR_TAG: "gone", "Name": "stray"})

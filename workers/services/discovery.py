@@ -27,6 +27,9 @@ def tick(*, now: datetime) -> int:
         return 0
     chosen = settings.DISCOVERY_REGIONS
     wanted = [place for place in places.configured() if not chosen or place.region in chosen]
+    # What the fleet refresh cannot read either comes last, so that it keeps nobody else waiting.
+    failing = set(RegionCheck.objects.filter(failing_since__isnull=False).values_list("account", "region"))
+    wanted.sort(key=lambda place: place in failing)
     return sum(_discover(place, questions, now=now) for place in wanted if _claim(place, now=now))
 
 
