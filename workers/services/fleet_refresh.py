@@ -38,10 +38,12 @@ class RegionReading:
     checks: dict[str, aws.StatusChecks]
 
 
-def tick(*, now: datetime) -> None:
-    """Queue a refresh for each region in which something is due."""
-    for region in due.due_regions(now=now):
+def tick(*, now: datetime) -> int:
+    """Queue a refresh for each region in which something is due; returns for how many."""
+    regions = list(due.due_regions(now=now))
+    for region in regions:
         queue.refresh_region(region=region)
+    return len(regions)
 
 
 def refresh_region(*, region: str, now: datetime) -> int:
