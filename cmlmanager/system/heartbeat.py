@@ -11,21 +11,19 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
+from cmlmanager.system import checking
 from cmlmanager.system.choices import ProcessKind
 from cmlmanager.system.models import Process
 
 logger = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds
-# After three missed ones, and what the database may make a writer wait, a process is taken for gone.
-ALIVE = timedelta(seconds=45)
-FORGOTTEN = timedelta(hours=1)  # after which nobody misses it any more
 MOST_RUNNING = 50  # tasks told of one worker
 
 
@@ -56,6 +54,7 @@ class Pulse:
     def _run(self) -> None:
         while True:
             self.beat(now=timezone.now())
+            self.guard(now=timezone.now())
             if self._end.wait(EVERY):
                 return
 
@@ -71,6 +70,17 @@ class Pulse:
             logger.exception("This process could not say that it lives.")
         finally:
             # Not kept: the process forks its children, and a connection that two processes hold ends for both.
+            connections.close_all()
+
+    def guard(self, *, now: datetime) -> None:
+        """Run the checks that no job has run when they were due. Never raises."""
+        try:
+            checking.guard(now=now)
+        except DatabaseError as error:
+            logger.warning("Overdue checks could not be run: %s", error)
+        except Exception:
+            logger.exception("Overdue checks could not be run.")
+        finally:
             connections.close_all()
 
 

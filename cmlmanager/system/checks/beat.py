@@ -8,8 +8,8 @@ from django.utils.dateparse import parse_datetime
 
 from cmlmanager.system import health
 from cmlmanager.system.choices import ProcessKind
-from cmlmanager.system.heartbeat import ALIVE
 from cmlmanager.system.models import Process
+from cmlmanager.system.models.process import ALIVE
 
 # The timetable has jobs for every second; while Redis is away each tick takes a while.
 QUIET = timedelta(seconds=60)

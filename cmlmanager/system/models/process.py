@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 
 from cmlmanager.system.choices import ProcessKind
 from workers.models.constraints import known
+
+# It is heard of every ten seconds: after three missed times, and what the database may make a writer wait, it is taken for gone.
+ALIVE = timedelta(seconds=45)
+FORGOTTEN = timedelta(hours=1)  # after which nobody misses it any more
 
 
 class Process(models.Model):
