@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -31,6 +32,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "workers.apps.WorkersConfig",
     "labs.apps.LabsConfig",
+    "cmlmanager.system.apps.SystemConfig",
     "cmlmanager.apps.PortalConfig",
     "cmlmanager.apps.DeskConfig",
     "django.contrib.auth",
@@ -71,7 +73,12 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["heroicons.templatetags.heroicons", "workers.templatetags.fleet", "workers.templatetags.charts"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "workers.templatetags.fleet",
+                "workers.templatetags.charts",
+                "cmlmanager.system.templatetags.system",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -266,6 +273,7 @@ LIVE_CHANNELS = {
     "notifications": "workers.view_notificationtarget",
     "lab": "labs.view_lab",
     "labs": "labs.view_lab",
+    "system": "workers.view_worker",
 }
 # The same for JSON events: what stands after `events.`, and all permissions that a reader needs; "" is `events` alone, which carries all.
 LIVE_EVENTS = {
@@ -297,7 +305,7 @@ CELERY_TIMEZONE = "UTC"
 STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
 CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
 LABS_TICK = max(0.5, min(5, LABS_INTERVAL / 10))
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
@@ -312,7 +320,16 @@ CELERY_BEAT_SCHEDULE = {
     "notifications": {"task": "workers.send_notifications", "schedule": 1, "options": {"expires": 5}},
     "deliveries": {"task": "workers.prune_deliveries", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
+    "system": {"task": "system.check", "schedule": 10, "options": {"expires": 10}},
+    "runs": {"task": "system.prune_runs", "schedule": 3600, "options": {"expires": 3600}},
 }
+for _name, _entry in CELERY_BEAT_SCHEDULE.items():
+    _entry["options"]["headers"] = {"cmlmanager_job": _name}  # what beat sends is told from what services send
+# Days for which the runs of jobs are kept; of each job no more than 500.
+JOB_RUN_DAYS = env.integer("JOB_RUN_DAYS", 30, minimum=1, maximum=400)
+# Per cent of free disk space below which the system page warns, and calls it failing.
+DISK_FREE_WARNING = env.integer("DISK_FREE_WARNING", 15, minimum=1, maximum=90)
+DISK_FREE_FAILING = env.integer("DISK_FREE_FAILING", 5, minimum=0, maximum=90)
 
 # ── Logs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 LOGGING = observability.logging_configuration(json=env.boolean("LOG_JSON", False), level=env.text("LOG_LEVEL", "INFO").upper())

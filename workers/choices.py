@@ -204,6 +204,10 @@ class EventKind(TextChoices):
     NOTIFICATION_FAILING = "notification.failing", "Notifications fail"
     NOTIFICATION_WELL = "notification.well", "Notifications work again"
     SEAT = "worker.seat", "Licence seat"
+    JOB_RUN = "job.run", "Job run asked"
+    JOB_PAUSED = "job.paused", "Job paused"
+    JOB_RESUMED = "job.resumed", "Job resumed"
+    SYSTEM_CHECK = "system.check", "System check asked"
 
 
 class OperationKind(TextChoices):

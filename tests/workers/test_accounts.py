@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from cmlmanager.system import health
 from tests.conftest import signed_in
 from tests.makers import make_worker
 from tests.operating import by
@@ -342,3 +343,15 @@ def test_a_template_and_a_proposal_that_is_changed_keep_their_account(settings: 
     assert provisioning.problems([{"name": "Nowhere", "account": "nobody"}], [REGION], ["main", "training"]) == [
         "Template Nowhere of PROVISIONING: account nobody is not in AWS_ACCOUNTS."
     ]
+
+
+def test_the_system_page_checks_each_region_of_each_account_by_its_role(simulated_aws: SimulatedAws) -> None:
+    names = [check.name for check in health.checks() if check.name.startswith("aws.")]
+    assert names == [f"aws.{place}" for place in (REGION, "us-west-2", f"{REGION}@training", "eu-central-1@training")]
+    simulated_aws.deny("DescribeImages", account=OTHER)
+    ours, theirs = health.check_named(f"aws.{REGION}"), health.check_named(f"aws.{REGION}@training")
+    assert ours
+    assert theirs
+    assert "may not" not in ours.run().sentence
+    assert theirs.label == f"AWS {REGION} of training"
+    assert "The portal may not: ec2:DescribeImages" in theirs.run().sentence

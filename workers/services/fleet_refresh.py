@@ -39,10 +39,12 @@ class RegionReading:
     checks: dict[str, aws.StatusChecks]
 
 
-def tick(*, now: datetime) -> None:
-    """Queue a refresh for each region of each account in which something is due."""
-    for account, region in due.due_places(now=now):
+def tick(*, now: datetime) -> int:
+    """Queue a refresh for each region of each account in which something is due; returns for how many."""
+    found = due.due_places(now=now)
+    for account, region in found:
         queue.refresh_region(region=region, account=account)
+    return len(found)
 
 
 def refresh_region(*, region: str, account: str = "", now: datetime) -> int:

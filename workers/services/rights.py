@@ -35,13 +35,13 @@ class RightTested:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionTested:
-    """All rights in one region. `error` says why nothing could be tested, with `rights` empty; `took_ms` is of all questions together.
+    """All rights in one region. `error` says why nothing could be tested, with `rights` empty; `latency_ms` is the mean of a question.
 
     `reachable` tells whether AWS has said anything at all, be it no.
     """
 
     region: str
-    took_ms: float
+    latency_ms: float
     account: str = ""
     rights: tuple[RightTested, ...] = ()
     error: str = ""
@@ -73,8 +73,10 @@ def look(*, region: str, account: str = "", given: Subjects | None = None) -> Re
         checks = client.probe(instance_id=instance, launch=_launch(account, region, workers, given.image_id))
     except aws.AwsError as error:
         reachable = not isinstance(error, aws.AwsUnreachable | aws.AwsThrottled)
-        took_ms = _since(started)
-        return RegionTested(region=region, account=account, took_ms=took_ms, error=error.sentence, reachable=reachable)
+        latency = _since(started)
+        return RegionTested(region=region, account=account, latency_ms=latency, error=error.sentence, reachable=reachable)
+    asked = sum(check.verdict != aws.Verdict.UNTESTED for check in checks)
+    latency = round(_since(started) / max(1, asked), 1)
     rights = tuple(
         RightTested(
             action=check.right.action,
@@ -85,7 +87,7 @@ def look(*, region: str, account: str = "", given: Subjects | None = None) -> Re
         )
         for check in checks
     )
-    return RegionTested(region=region, account=account, took_ms=_since(started), rights=rights)
+    return RegionTested(region=region, account=account, latency_ms=latency, rights=rights)
 
 
 def _since(started: float) -> float:

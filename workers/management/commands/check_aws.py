@@ -154,7 +154,7 @@ def _account(one: AccountTested) -> dict[str, Any]:
                 "region": region.region,
                 "status": aws_check.grade_of(region).value,
                 "error": region.error,
-                "took_ms": region.took_ms,
+                "latency_ms": region.latency_ms,
                 "rights": [
                     {"action": right.action, "verdict": right.verdict, "purpose": right.purpose, "sentence": right.sentence}
                     for right in region.rights

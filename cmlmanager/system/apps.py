@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class SystemConfig(AppConfig):
+    """Health and jobs."""
+
+    name = "cmlmanager.system"
+    label = "system"
+    verbose_name = "System"
+
+    def ready(self) -> None:
+        from cmlmanager.system import checks  # noqa: F401  (registers them)
