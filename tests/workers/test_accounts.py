@@ -355,3 +355,18 @@ def test_the_system_page_checks_each_region_of_each_account_by_its_role(simulate
     assert "may not" not in ours.run().sentence
     assert theirs.label == f"AWS {REGION} of training"
     assert "The portal may not: ec2:DescribeImages" in theirs.run().sentence
+
+
+def test_credentials_of_a_role_are_renewed_before_they_end(simulated_aws: SimulatedAws) -> None:
+    both(simulated_aws)
+    refresh_all()
+    before = simulated_aws.calls()["AssumeRole"]
+    [credentials] = roles._kept.values()
+    # What botocore looks at before each call: from ten minutes before the end it does not go on without new ones.
+    credentials._expiry_time = timezone.now() + timedelta(minutes=5)
+
+    Worker.objects.update(aws_due_at=None)
+    refresh_all()
+
+    assert simulated_aws.calls()["AssumeRole"] == before + 1
+    assert not RegionCheck.objects.filter(failing_since__isnull=False).exists()

@@ -86,7 +86,9 @@ def test_the_policy_allows_what_the_portal_does_and_changes_only_what_carries_it
     assert parts["LaunchWithTheTag"]["Condition"]["Null"] == {f"aws:RequestTag/{OUR_TAG}": "false"}
     assert parts["TagWhatIsLaunched"]["Condition"]["StringEquals"]["ec2:CreateAction"] == "RunInstances"
     # Whoever may tag may not give the tag to others, or take it away.
-    assert OUR_TAG in parts["LabelWhatHasTheTag"]["Condition"]["ForAllValues:StringNotEquals"]["aws:TagKeys"]
+    labelling = parts["LabelWhatHasTheTag"]["Condition"]
+    assert OUR_TAG in labelling["ForAllValues:StringNotEquals"]["aws:TagKeys"]
+    assert labelling["Null"] == {f"aws:ResourceTag/{OUR_TAG}": "false", "aws:TagKeys": "false"}
 
 
 def test_imported_instances_may_be_changed_by_a_tag_of_ones_own() -> None:

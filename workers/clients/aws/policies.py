@@ -32,12 +32,14 @@ def policy(
         _statement("TagWhatIsLaunched", _actions(Scope.LAUNCHED), made, within, launching),
     ]
     instances = _arns(partition, account_id, "instance")
+    # ForAllValues is content with no keys at all, by which DeleteTags would mean every tag: some must be named.
+    named = {"Null": {"aws:TagKeys": "false"}}
     kept = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [tag.partition("=")[0] for tag in tags]}}
     for tag, whose in zip(tags, ("TheTag", "TheOtherTag"), strict=False):
         carried = _carries("ResourceTag", tag)
         statements += [
             _statement(f"ChangeWhatHas{whose}", _on_ours(tagging=False), instances, within, carried),
-            _statement(f"LabelWhatHas{whose}", _on_ours(tagging=True), instances, within, carried, kept),
+            _statement(f"LabelWhatHas{whose}", _on_ours(tagging=True), instances, within, carried, named, kept),
         ]
     return {"Version": VERSION, "Statement": statements}
 
