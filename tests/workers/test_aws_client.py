@@ -42,6 +42,7 @@ def test_an_instance_is_told_as_ec2_tells_it(simulated_aws: SimulatedAws) -> Non
     assert found == aws.Instance(
         instance_id=instance_id,
         region="eu-west-1",
+        account_id="123456789012",
         state="running",
         state_reason="",
         instance_type="m5zn.metal",
