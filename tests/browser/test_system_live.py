@@ -91,7 +91,7 @@ def test_the_pages_have_no_accessibility_problem(open_as: OpenAs, sandbox: Sandb
         for path in ("system/", "system/jobs/cml/"):
             page.goto(f"{sandbox.url}/{path}")
             results = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})
-            assert results.response["violations"] == []
+            assert results.response["violations"] == [], results.generate_report()
 
 
 @pytest.mark.slow
