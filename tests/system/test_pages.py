@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from cmlmanager.system import checking, jobs, runs, timetable
+from cmlmanager.system import checking, jobs, reading, runs, timetable
 from cmlmanager.system.choices import JobState, RunState, Trigger
 from cmlmanager.system.models import CheckResult, Job, JobRun
 from tests.conftest import signed_in
@@ -225,6 +225,7 @@ def test_a_run_shows_its_lines_escaped(uma: User) -> None:
 
     html = page(uma, f"/system/runs/{run.pk}/")
 
+    assert reading.run_data(run, lines=True)["lines"][0]["level"] == "ERROR"
     for shown in ("ValueError: no", "&lt;script&gt;", "1.2 s", "3 more lines not kept", "Run now, ada"):
         assert shown in html
 
