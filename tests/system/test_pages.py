@@ -188,6 +188,15 @@ def test_a_job_that_rested_for_hours_is_not_late_when_it_is_resumed() -> None:
     assert found.state == JobState.NEW
 
 
+def test_a_refresh_of_a_worker_is_refused_while_cml_is_not_read_and_says_who_paused_it(ada: User, uma: User) -> None:
+    worker = make_worker(cml_due_at=timezone.now() + timedelta(hours=1))
+    signed_in(ada).post("/system/jobs/cml/pause/", {"reason": "CML is being moved."})
+
+    answer = signed_in(uma).post(f"/workers/{worker.pk}/refresh/", follow=True)
+
+    assert f"{worker} was not refreshed: reading CML servers is paused by ada: CML is being moved." in answer.content.decode()
+
+
 # ── A job's page, a run's page ───────────────────────────────────────────────────────────────────────────────────────
 
 
