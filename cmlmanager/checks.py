@@ -110,6 +110,15 @@ def check_intervals(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register()
+def check_disk_lines(**kwargs: Any) -> list[CheckMessage]:
+    """A disk that is failing has been warned of before."""
+    if settings.DISK_FREE_FAILING > settings.DISK_FREE_WARNING:
+        message = "DISK_FREE_FAILING is above DISK_FREE_WARNING: a filling disk would be failing before anybody was warned."
+        return [Warning(message, id="cmlmanager.W030")]
+    return []
+
+
 @register(Tags.security, deploy=True)
 def check_production(**kwargs: Any) -> list[CheckMessage]:
     """What Django's own deployment checks do not know."""

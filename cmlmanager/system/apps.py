@@ -9,4 +9,7 @@ class SystemConfig(AppConfig):
     verbose_name = "System"
 
     def ready(self) -> None:
-        from cmlmanager.system import checks  # noqa: F401  (registers them)
+        from cmlmanager.system import checks, pauses  # noqa: F401  (registers the checks)
+        from workers.services import resting
+
+        resting.ask(pauses.why)

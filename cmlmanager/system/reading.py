@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from cmlmanager.system import health, jobs
 from cmlmanager.system.choices import HealthState
-from cmlmanager.system.models import CheckResult, Process
+from cmlmanager.system.models import CheckResult, JobRun, Process
 
 # The checks that are due oftenest are due every ten seconds: older than this, nobody runs them.
 UNCHECKED = timedelta(seconds=120)
@@ -188,6 +188,26 @@ def job_data(job: jobs.ListedJob) -> dict[str, Any]:
         if row and row.paused_at
         else None,
     }
+
+
+def run_data(run: JobRun, *, lines: bool = False) -> dict[str, Any]:
+    """One run, with what it logged when `lines` is asked for."""
+    data: dict[str, Any] = {
+        "id": run.pk,
+        "job": run.job_id,
+        "state": run.state,
+        "trigger": run.trigger,
+        "asked_by": run.asked_name,
+        "due_at": _iso(run.slot),
+        "asked_at": _iso(run.asked_at),
+        "started_at": _iso(run.started_at),
+        "ended_at": _iso(run.ended_at),
+        "took_ms": run.took_ms,
+        "result": run.result,
+        "error": run.error,
+        "process": run.process,
+    }
+    return data | {"lines": run.shown_lines, "lines_left_out": run.lines_left_out} if lines else data
 
 
 def figures_data() -> dict[str, Any]:

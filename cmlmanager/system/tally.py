@@ -18,7 +18,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from cmlmanager.system import events, runs
-from cmlmanager.system.choices import RunState
+from cmlmanager.system.choices import RunState, Trigger
 from cmlmanager.system.models import Job, JobRun
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def ran(entry: Entry, order: Order, outcome: Outcome) -> None:
     count.total_ms += outcome.took_ms
     count.longest_ms = max(count.longest_ms, outcome.took_ms)
     count.last = outcome
-    count.ticked_at = outcome.started_at
+    if order.trigger == Trigger.SCHEDULE:
+        count.ticked_at = outcome.started_at  # what a service asks for in between does not make a late job punctual
     failed = outcome.state == RunState.FAILED
     count.failures += failed
     turned = failed != (entry.name in _tally.failing)
@@ -164,7 +165,10 @@ def _write(name: str, count: Count) -> None:
     if count.last is not None:
         # Another process may have written of a later run by now.
         newer = Job.objects.filter(Q(started_at__isnull=True) | Q(started_at__lte=count.last.started_at), pk=name)
-        newer.update(started_at=count.last.started_at, ticked_at=count.ticked_at, **runs.last(count.last))
+        newer.update(started_at=count.last.started_at, **runs.last(count.last))
+    if count.ticked_at is not None:
+        earlier = Job.objects.filter(Q(ticked_at__isnull=True) | Q(ticked_at__lt=count.ticked_at), pk=name)
+        earlier.update(ticked_at=count.ticked_at)
 
 
 def forget() -> None:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from cmlmanager.system import checking, jobs, reading
+from cmlmanager.system.choices import HealthState
 from cmlmanager.system.forms import PauseForm
 from cmlmanager.system.models import JobRun
 from workers.choices import EventKind
@@ -39,7 +40,8 @@ def system(request: PersonalRequest) -> HttpResponse:
     if part != "jobs":
         found = reading.checks(now=now)
         context |= {
-            "checks": found,
+            # What needs somebody is on top; the others stay in the register's order.
+            "checks": sorted(found, key=lambda known: known.state.rank if known.state.is_trouble else len(HealthState)),
             "overall": reading.worst(found),
             "checked_at": min((one.at for one in found if one.at), default=None),
         }

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from cmlmanager.system import checking, jobs, runs, timetable
+from cmlmanager.system import checking, jobs, reading, runs, timetable
 from cmlmanager.system.choices import JobState, RunState, Trigger
 from cmlmanager.system.models import CheckResult, Job, JobRun
 from tests.conftest import signed_in
@@ -188,6 +188,15 @@ def test_a_job_that_rested_for_hours_is_not_late_when_it_is_resumed() -> None:
     assert found.state == JobState.NEW
 
 
+def test_a_refresh_of_a_worker_is_refused_while_cml_is_not_read_and_says_who_paused_it(ada: User, uma: User) -> None:
+    worker = make_worker(cml_due_at=timezone.now() + timedelta(hours=1))
+    signed_in(ada).post("/system/jobs/cml/pause/", {"reason": "CML is being moved."})
+
+    answer = signed_in(uma).post(f"/workers/{worker.pk}/refresh/", follow=True)
+
+    assert f"{worker} was not refreshed: reading CML servers is paused by ada: CML is being moved." in answer.content.decode()
+
+
 # ── A job's page, a run's page ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -225,6 +234,7 @@ def test_a_run_shows_its_lines_escaped(uma: User) -> None:
 
     html = page(uma, f"/system/runs/{run.pk}/")
 
+    assert reading.run_data(run, lines=True)["lines"][0]["level"] == "ERROR"
     for shown in ("ValueError: no", "&lt;script&gt;", "1.2 s", "3 more lines not kept", "Run now, ada"):
         assert shown in html
 

@@ -253,6 +253,17 @@ def test_a_paused_job_does_no_work_whoever_asks(job: str) -> None:
     assert Job.objects.get(pk=job).skipped == 2
 
 
+def test_what_a_service_asks_for_in_between_is_counted_and_makes_no_late_job_punctual() -> None:
+    runs.know(timetable.entries(), now=DUE)
+
+    recorder.carry_out(timetable.entries()["alerts"], message(), lambda: 2)
+    tally.flush()
+
+    job = Job.objects.get(pk="alerts")
+    assert (job.runs, job.ticked_at) == (1, None)
+    assert JobRun.objects.get().trigger == Trigger.PORTAL
+
+
 def test_a_pause_costs_a_query_in_two_seconds_and_not_one_a_tick() -> None:
     paused(TICK)
     tally.flush()
