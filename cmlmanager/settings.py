@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -33,6 +34,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "workers.apps.WorkersConfig",
     "labs.apps.LabsConfig",
+    "cmlmanager.system.apps.SystemConfig",
     "cmlmanager.apps.PortalConfig",
     "cmlmanager.api.apps.ApiConfig",
     "cmlmanager.apps.DeskConfig",
@@ -78,7 +80,12 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["heroicons.templatetags.heroicons", "workers.templatetags.fleet", "workers.templatetags.charts"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "workers.templatetags.fleet",
+                "workers.templatetags.charts",
+                "cmlmanager.system.templatetags.system",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -256,6 +263,8 @@ STORAGES = {
 # ── AWS and CML ────────────────────────────────────────────────────────────────────────────────────────────────────
 AWS_REGIONS = env.names("AWS_REGIONS", "us-east-1")
 AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "") or None
+# Accounts beside or instead of that of the process's own credentials, as a list of objects: see .env.example, workers.aws_accounts.
+AWS_ACCOUNTS = env.document("AWS_ACCOUNTS", "[]")
 # Whose AMIs a name pattern may mean: accounts, or self. Anybody may publish an AMI under any name.
 AMI_OWNERS = env.names("AMI_OWNERS", "self")
 # The ways to make a worker that the form offers: a list of objects, see .env.example; checked by cmlmanager.checks.
@@ -283,7 +292,7 @@ CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
 # Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
 DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
-DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS") or AWS_REGIONS
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS")  # none named: all
 DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
@@ -339,6 +348,7 @@ LIVE_CHANNELS = {
     "notifications": "workers.view_notificationtarget",
     "lab": "labs.view_lab",
     "labs": "labs.view_lab",
+    "system": "workers.view_worker",
 }
 # The same for JSON events: what stands after `events.`, and all permissions that a reader needs; "" is `events` alone, which carries all.
 LIVE_EVENTS = {
@@ -378,7 +388,7 @@ CELERY_TIMEZONE = "UTC"
 STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
 CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
 LABS_TICK = max(0.5, min(5, LABS_INTERVAL / 10))
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
@@ -395,7 +405,16 @@ CELERY_BEAT_SCHEDULE = {
     "api_answers": {"task": "api.prune_answers", "schedule": 3600, "options": {"expires": 3600}},
     "sessions": {"task": "accounts.prune_sessions", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
+    "system": {"task": "system.check", "schedule": 10, "options": {"expires": 10}},
+    "runs": {"task": "system.prune_runs", "schedule": 3600, "options": {"expires": 3600}},
 }
+for _name, _entry in CELERY_BEAT_SCHEDULE.items():
+    _entry["options"]["headers"] = {"cmlmanager_job": _name}  # what beat sends is told from what services send
+# Days for which the runs of jobs are kept; of each job no more than 500.
+JOB_RUN_DAYS = env.integer("JOB_RUN_DAYS", 30, minimum=1, maximum=400)
+# Per cent of free disk space below which the system page warns, and calls it failing.
+DISK_FREE_WARNING = env.integer("DISK_FREE_WARNING", 15, minimum=1, maximum=90)
+DISK_FREE_FAILING = env.integer("DISK_FREE_FAILING", 5, minimum=0, maximum=90)
 
 # ── Logs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 LOGGING = observability.logging_configuration(json=env.boolean("LOG_JSON", False), level=env.text("LOG_LEVEL", "INFO").upper())

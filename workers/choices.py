@@ -225,6 +225,11 @@ class EventKind(TextChoices):
     LOCKED_OUT = "person.locked", "Locked out"
     UNLOCKED = "person.unlocked", "Unlocked"
     BREAK_GLASS = "person.break_glass", "Break-glass account"
+    # Of the portal itself.
+    JOB_RUN = "job.run", "Job run asked"
+    JOB_PAUSED = "job.paused", "Job paused"
+    JOB_RESUMED = "job.resumed", "Job resumed"
+    SYSTEM_CHECK = "system.check", "System check asked"
 
     @property
     def family(self) -> str:
@@ -242,6 +247,8 @@ class EventFamily(TextChoices):
     NOTIFICATION = "notification", "Notifications"
     PERSON = "person", "People"
     SECRETS = "secrets", "Secrets"
+    JOB = "job", "Jobs"
+    SYSTEM = "system", "System"
 
 
 class OperationKind(TextChoices):
