@@ -52,6 +52,9 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.change_notificationtarget": _ADMINS,
     "workers.delete_notificationtarget": _ADMINS,
     "workers.view_delivery": _ADMINS,
+    # What the portal's settings are, and changing them.
+    "runtime.view_settingvalue": _ADMINS,
+    "runtime.change_settingvalue": _ADMINS,
     # Labs: see them; start, stop, wipe, import, download, back up, restore; delete.
     "labs.view_lab": _EVERYBODY,
     "labs.operate_lab": _OPERATORS,

@@ -12,4 +12,5 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("workers.urls")),
     path("", include("labs.urls")),
+    path("", include("cmlmanager.runtime.urls")),
 ]

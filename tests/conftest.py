@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -11,12 +12,19 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
+from cmlmanager.runtime import reading
 
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
     """Pages are rendered with hashed static files, as in production."""
     call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has changed a setting, and no query asks whether: its moment would depend on the clock. After a change it is asked again."""
+    monkeypatch.setattr(reading, "_snapshot", reading.Snapshot({}, math.inf))
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_who_may(
     things = {"worker": str(worker.pk), "lab": str((lab := make_lab(worker)).pk), "version": str(version_of(lab).pk)}
     address = "/" + route
     for name, value in arguments.items():
-        for placeholder in (f"<uuid:{name}>", f"<int:{name}>", f"<path:{name}>", f"<{name}>"):
+        for placeholder in (f"<uuid:{name}>", f"<int:{name}>", f"<slug:{name}>", f"<path:{name}>", f"<{name}>"):
             address = address.replace(placeholder, things.get(value, value))
 
     answers = {person: browser.generic(method, address) for person, browser in browsers.items()}

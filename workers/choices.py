@@ -204,6 +204,7 @@ class EventKind(TextChoices):
     NOTIFICATION_FAILING = "notification.failing", "Notifications fail"
     NOTIFICATION_WELL = "notification.well", "Notifications work again"
     SEAT = "worker.seat", "Licence seat"
+    SETTING = "setting", "Setting"
 
 
 class OperationKind(TextChoices):

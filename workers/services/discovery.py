@@ -6,9 +6,9 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 
+from cmlmanager import runtime
 from workers import finding
 from workers.models import RegionCheck
 from workers.services import importing, record
@@ -24,11 +24,23 @@ def tick(*, now: datetime) -> int:
     questions = _questions()
     if not questions:
         return 0
-    return sum(_discover(region, questions, now=now) for region in settings.DISCOVERY_REGIONS if _claim(region, now=now))
+    # What was planned by a longer interval than today's.
+    line = now + timedelta(seconds=runtime.value("DISCOVERY_INTERVAL"))
+    RegionCheck.objects.filter(discovery_due_at__gt=line).update(discovery_due_at=line)
+    return sum(
+        _discover(region, questions, now=now) for region in runtime.value("DISCOVERY_REGIONS") if _claim(region, now=now)
+    )
+
+
+def look_again(*, at: datetime) -> None:
+    """What is looked for has changed: every region is due at that moment."""
+    RegionCheck.objects.update(discovery_due_at=at)
 
 
 def _questions() -> list[dict[str, Any]]:
-    asked = ((finding.By.IMAGE_NAME, settings.DISCOVERY_AMI_NAME), (finding.By.TAG, settings.DISCOVERY_TAG))
+    if not runtime.value("DISCOVERY"):
+        return []
+    asked = ((finding.By.IMAGE_NAME, runtime.value("DISCOVERY_AMI_NAME")), (finding.By.TAG, runtime.value("DISCOVERY_TAG")))
     return [finding.question(by, value) for by, value in asked if value]
 
 
@@ -36,7 +48,7 @@ def _claim(region: str, *, now: datetime) -> bool:
     """Take `region` if its time has come; False when it has not, or somebody else has it: two beats look once."""
     RegionCheck.objects.get_or_create(region=region)
     due = RegionCheck.objects.filter(Q(discovery_due_at__isnull=True) | Q(discovery_due_at__lte=now), region=region)
-    return bool(due.update(discovery_due_at=now + timedelta(seconds=settings.DISCOVERY_INTERVAL)))
+    return bool(due.update(discovery_due_at=now + timedelta(seconds=runtime.value("DISCOVERY_INTERVAL"))))
 
 
 def _discover(region: str, questions: list[dict[str, Any]], *, now: datetime) -> bool:
@@ -46,7 +58,7 @@ def _discover(region: str, questions: list[dict[str, Any]], *, now: datetime) ->
     except importing.UnableToFind as error:
         logger.warning("Discovery failed in %s: %s (%s)", region, error.sentence, error.detail)
         # Sooner than the interval says, unless that is shorter.
-        soon = now + min(AGAIN, timedelta(seconds=settings.DISCOVERY_INTERVAL))
+        soon = now + min(AGAIN, timedelta(seconds=runtime.value("DISCOVERY_INTERVAL")))
         RegionCheck.objects.filter(region=region).update(discovery_due_at=soon)
         return False
     new = [item for item in found.values() if not item["skipped"]]

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from cmlmanager import runtime
 from workers import events, queue
 from workers.choices import ActorKind, MachineState, OperationKind, ServiceState
 from workers.clients import aws
@@ -40,6 +41,8 @@ class RegionReading:
 
 def tick(*, now: datetime) -> None:
     """Queue a refresh for each region in which something is due."""
+    for field, name in (("aws_due_at", "STATE_INTERVAL"), ("metrics_due_at", "METRICS_INTERVAL")):
+        due.pull_forward(field, within=runtime.value(name), over=0, now=now)
     for region in due.due_regions(now=now):
         queue.refresh_region(region=region)
 
@@ -49,7 +52,7 @@ def refresh_region(*, region: str, now: datetime) -> int:
 
     An error of AWS changes no worker: it is kept as the region's error, shown with its age, and the next tick tries again.
     """
-    ids = due.claim_region("aws_due_at", region=region, interval=settings.STATE_INTERVAL - settings.STATE_TICK, now=now)
+    ids = due.claim_region("aws_due_at", region=region, interval=runtime.value("STATE_INTERVAL") - settings.FLEET_TICK, now=now)
     if not ids:
         return 0
     workers = list(Worker.objects.filter(pk__in=ids))
