@@ -15,7 +15,7 @@ from accounts.requests import PersonalRequest
 from labs.models import Lab, LabFile, LabsBackup, LabsCheck, LabVersion, LabYaml
 from labs.services.operations import requests
 from labs.services.versions import requests as versions
-from workers.admin.base import ReadOnlyAdmin, badge, counted, say_outcome
+from workers.admin.base import ReadOnlyAdmin, action, badge, counted, say_outcome
 from workers.asker import asker
 from workers.choices import OperationKind
 
@@ -49,15 +49,15 @@ class LabAdmin(ReadOnlyAdmin):
     def look(self, lab: Lab) -> SafeString:
         return badge(str(lab.standing.label), lab.standing.look)
 
-    @admin.action(description="Start", permissions=[OPERATE])
+    @action("Start", capability=OPERATE)
     def start(self, request: HttpRequest, labs: QuerySet[Lab]) -> HttpResponse | None:
         return _ask(request, OperationKind.LAB_START, labs)
 
-    @admin.action(description="Stop", permissions=[OPERATE])
+    @action("Stop", capability=OPERATE)
     def stop(self, request: HttpRequest, labs: QuerySet[Lab]) -> HttpResponse | None:
         return _ask(request, OperationKind.LAB_STOP, labs)
 
-    @admin.action(description="Back up", permissions=[OPERATE])
+    @action("Back up", capability=OPERATE)
     def back_up(self, request: HttpRequest, labs: QuerySet[Lab]) -> HttpResponse | None:
         return _ask(request, OperationKind.LAB_BACKUP, labs)
 
@@ -97,11 +97,11 @@ class LabVersionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LabVersion]:
         return cast("QuerySet[LabVersion]", super().get_queryset(request)).defer("content__packed")
 
-    @admin.action(description="Keep for ever", permissions=[OPERATE])
+    @action("Keep for ever", capability=OPERATE)
     def pin(self, request: HttpRequest, chosen: QuerySet[LabVersion]) -> None:
         _pin(request, chosen, pinned=True)
 
-    @admin.action(description="Keep as long as the others", permissions=[OPERATE])
+    @action("Keep as long as the others", capability=OPERATE)
     def unpin(self, request: HttpRequest, chosen: QuerySet[LabVersion]) -> None:
         _pin(request, chosen, pinned=False)
 

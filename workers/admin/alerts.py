@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.requests import PersonalRequest
-from workers.admin.base import ReadOnlyAdmin, badge, counted, say_outcome
+from workers.admin.base import ReadOnlyAdmin, action, badge, counted, say_outcome
 from workers.asker import asker
 from workers.models import Alert, AlertMute, AlertThreshold
 from workers.services.alerts import acknowledging
@@ -47,7 +47,7 @@ class AlertAdmin(ReadOnlyAdmin):
     def level(self, alert: Alert) -> SafeString:
         return badge(str(alert.level.label), alert.level.look)
 
-    @admin.action(description="Acknowledge", permissions=["workers.acknowledge_alert"])
+    @action("Acknowledge", capability="workers.acknowledge_alert")
     def acknowledge(self, request: HttpRequest, alerts: QuerySet[Alert]) -> None:
         seen = [acknowledging.Seen(alert.pk, alert.level) for alert in alerts[: acknowledging.MOST]]
         by = asker(cast(PersonalRequest, request))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
@@ -13,13 +13,14 @@ from django.utils.safestring import SafeString
 if TYPE_CHECKING:
     from workers.choices import Look
 
+F = TypeVar("F", bound=Callable[..., Any])
 SAID = 5  # sentences of refusals that one action says in full
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Look, do not touch: a row changed here would bypass the services and the audit.
 
-    Actions call services. An action's `permissions=["workers.start_worker"]` are capabilities of the role table.
+    Actions call services, and are made by `action`: only those are offered, and taken, that the person's role allows.
     """
 
     show_full_result_count = False  # counts are slow where a list is long
@@ -37,17 +38,24 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def get_view_on_site_url(self, obj: Any = None) -> str | None:
         """The page of the portal, without Django's detour by content type."""
         if obj is None or callable(self.view_on_site):
-            return cast("str | None", super().get_view_on_site_url(obj))
+            return super().get_view_on_site_url(obj)
         address = getattr(obj, "get_absolute_url", None)
         return str(address()) if address else None
 
     def _filter_actions_by_permissions(self, request: HttpRequest, actions: Any) -> list[Any]:
-        """Django asks has_<word>_permission of the words that an action names; ours are capabilities."""
-        return [
-            action
-            for action in actions
-            if all(request.user.has_perm(name) for name in getattr(action[0], "allowed_permissions", ()))
-        ]
+        """Django's own asks has_<word>_permission methods; ours are capabilities of the role table."""
+        return [action for action in actions if request.user.has_perm(getattr(action[0], "capability", ""))]
+
+
+def action(description: str, *, capability: str) -> Callable[[F], F]:
+    """An action of a list: its name in the menu, and the capability (accounts.roles) that it needs."""
+
+    def mark(function: F) -> F:
+        function.short_description = description  # type: ignore[attr-defined]
+        function.capability = capability  # type: ignore[attr-defined]
+        return function
+
+    return mark
 
 
 def badge(label: str, look: Look) -> SafeString:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.requests import PersonalRequest
-from workers.admin.base import ReadOnlyAdmin, badge, counted, say_outcome
+from workers.admin.base import ReadOnlyAdmin, action, badge, counted, say_outcome
 from workers.asker import asker
 from workers.choices import MachineState, OperationKind
 from workers.models import RegionCheck, StrayInstance, Worker
@@ -64,7 +64,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     def license(self, worker: Worker) -> SafeString:
         return badge(str(worker.license.label), worker.license.look)
 
-    @admin.action(description="Refresh from EC2 and CML", permissions=["workers.refresh_worker"])
+    @action("Refresh from EC2 and CML", capability="workers.refresh_worker")
     def refresh(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
         person = cast(PersonalRequest, request)
         done, refused = 0, []
@@ -77,11 +77,11 @@ class WorkerAdmin(ReadOnlyAdmin):
                 refused.append(refusal.sentence)
         say_outcome(request, f"A refresh of {counted(done, 'worker')} is on its way." if done else "", refused)
 
-    @admin.action(description="Start the machines", permissions=["workers.start_worker"])
+    @action("Start the machines", capability="workers.start_worker")
     def start(self, request: HttpRequest, workers: QuerySet[Worker]) -> HttpResponse | None:
         return _ask(request, OperationKind.START, workers)
 
-    @admin.action(description="Stop the machines, labs saved first", permissions=["workers.stop_worker"])
+    @action("Stop the machines, labs saved first", capability="workers.stop_worker")
     def stop(self, request: HttpRequest, workers: QuerySet[Worker]) -> HttpResponse | None:
         return _ask(request, OperationKind.STOP, workers)
 

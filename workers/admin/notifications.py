@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.requests import PersonalRequest
-from workers.admin.base import ReadOnlyAdmin, badge, counted, say_outcome
+from workers.admin.base import ReadOnlyAdmin, action, badge, counted, say_outcome
 from workers.asker import asker
 from workers.models import Delivery, NotificationTarget
 from workers.services.notifications import targets
@@ -34,15 +34,15 @@ class NotificationTargetAdmin(ReadOnlyAdmin):
     def standing(self, target: NotificationTarget) -> SafeString:
         return badge(str(target.state.label), target.state.look)
 
-    @admin.action(description="Switch on", permissions=["workers.change_notificationtarget"])
+    @action("Switch on", capability="workers.change_notificationtarget")
     def switch_on(self, request: HttpRequest, chosen: QuerySet[NotificationTarget]) -> None:
         _switch(request, chosen, on=True)
 
-    @admin.action(description="Switch off", permissions=["workers.change_notificationtarget"])
+    @action("Switch off", capability="workers.change_notificationtarget")
     def switch_off(self, request: HttpRequest, chosen: QuerySet[NotificationTarget]) -> None:
         _switch(request, chosen, on=False)
 
-    @admin.action(description="Send a test", permissions=["workers.change_notificationtarget"])
+    @action("Send a test", capability="workers.change_notificationtarget")
     def test(self, request: HttpRequest, chosen: QuerySet[NotificationTarget]) -> None:
         done, refused = 0, []
         for target in chosen[:MOST]:
@@ -79,7 +79,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def view_on_site(self, delivery: Delivery) -> str:
         return reverse("delivery", args=[delivery.target_id, delivery.pk])
 
-    @admin.action(description="Send again", permissions=["workers.change_notificationtarget"])
+    @action("Send again", capability="workers.change_notificationtarget")
     def again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         done, refused = 0, []
         for delivery in deliveries.select_related("target")[:MOST]:
