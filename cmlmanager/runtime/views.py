@@ -158,7 +158,7 @@ def _show(request: PersonalRequest, refused: tuple[str, SettingsForm] | None = N
         "advice": rules.advice({name: standing.value for name, standing in found.items()}),
         "refused": refused is not None,
         "may_change": request.user.has_perm("runtime.change_settingvalue"),
-        "stream_url": STREAM,
+        "stream_url": "" if refused else STREAM,  # what was entered, and why not, must not be read away
     }
     whole = refused is not None or not wants_fragment(request)
     answer = render(request, "runtime/settings.html" if whole else "runtime/settings_body.html", context)

@@ -30,8 +30,6 @@ class WorkerAdmin(ReadOnlyAdmin):
         "machine",
         "service",
         "license",
-        "cml_version",
-        "labs_total",
         "aws_succeeded_at",
         "cml_succeeded_at",
     )
