@@ -24,12 +24,12 @@ from workers.services.operations import bulk
 class WorkerAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
-        "region",
-        "instance_id",
-        "instance_type",
         "machine",
         "service",
         "license",
+        "region",
+        "instance_id",
+        "instance_type",
         "aws_succeeded_at",
         "cml_succeeded_at",
     )
