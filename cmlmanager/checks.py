@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from cmlmanager.runtime.registry import BY_NAME
 from workers import aws_accounts, finding, provisioning
 
 
@@ -79,6 +80,9 @@ def check_discovery(**kwargs: Any) -> list[CheckMessage]:
         except ValueError as error:
             name = "DISCOVERY_TAG" if by == finding.By.TAG else "DISCOVERY_AMI_NAME"
             problems.append(Error(f"{name} is {value!r}: {error}", id="cmlmanager.E010"))
+    if settings.DISCOVERY and not any(asked.values()):
+        message = "DISCOVERY is on, but neither DISCOVERY_AMI_NAME nor DISCOVERY_TAG is set: nothing will be discovered."
+        problems.append(Warning(message, id="cmlmanager.W004"))
     if not any(asked.values()) and settings.DISCOVERY_REGIONS:
         message = "DISCOVERY_REGIONS is set, but neither DISCOVERY_AMI_NAME nor DISCOVERY_TAG: nothing will be discovered."
         problems.append(Warning(message, id="cmlmanager.W003"))
@@ -117,6 +121,18 @@ def check_second_factors(**kwargs: Any) -> list[CheckMessage]:
         return []
     message = "MFA_REQUIRED_FOR_ADMINS is off: a password alone opens an administrator's local account."
     return [Warning(message, id="cmlmanager.W041")]
+
+
+@register()
+def check_fixed_settings(**kwargs: Any) -> list[CheckMessage]:
+    """SETTINGS_FIXED names settings of the settings page."""
+    unknown = [name for name in settings.SETTINGS_FIXED if name not in {*BY_NAME, "*"}]
+    if not unknown:
+        return []
+    message = (
+        f"SETTINGS_FIXED names {', '.join(unknown)}, which is no setting of the settings page; use {', '.join(BY_NAME)}, or *."
+    )
+    return [Error(message, id="cmlmanager.E024")]
 
 
 @register()
