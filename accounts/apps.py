@@ -7,7 +7,9 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts import receivers
         from accounts.services import grant_capabilities
 
         # Every app's permissions exist only after its own post_migrate, so this runs for each sender; it is idempotent.
         post_migrate.connect(grant_capabilities, dispatch_uid="accounts.grant_capabilities")
+        receivers.connect()

@@ -7,10 +7,42 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+
+from accounts.services import sessions
+
+
+# A page that asks by itself says so: it keeps nobody signed in.
+UNATTENDED = "X-Unattended"
+
+
+class SessionsMiddleware:
+    """A session that was ended, or is over, is nobody's; one that its person uses stays alive."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return self.get_response(request)
+        now = timezone.now()
+        sign_in = sessions.sign_in_of(request.session, request.user, now=now)
+        if sign_in is None:
+            request.session.flush()
+            request.user = AnonymousUser()
+            return self.get_response(request)
+        request.sign_in = sign_in  # type: ignore[attr-defined]
+        if not request.headers.get(UNATTENDED):
+            sessions.touch(sign_in, address=sessions.address_of(request), now=now)
+        token = sessions.serving.set(sign_in.pk)
+        try:
+            return self.get_response(request)
+        finally:
+            sessions.serving.reset(token)
 
 
 class RoleRequiredMiddleware:

@@ -13,7 +13,10 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.db import connections
 from django.http import HttpRequest
+from django.utils import timezone
 from django_eventstream.utils import get_channelmanager
+
+from accounts.services.sessions import sign_in_of
 
 Answer = TypeVar("Answer")
 # Seconds after which the database counts as away.
@@ -128,4 +131,6 @@ def _user_of(session_key: str) -> Any:
     request = HttpRequest()
     request.session = _SessionData(session.load())  # type: ignore[assignment]
     user = get_user(request)
-    return user if user.is_authenticated and user.is_active else None
+    if not user.is_authenticated or not user.is_active:
+        return None
+    return user if sign_in_of(request.session, user, now=timezone.now()) else None
