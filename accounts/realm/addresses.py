@@ -84,9 +84,7 @@ def _elsewhere(setup: Setup, provider: Provider) -> str:
     found = _read(guess.rstrip("/") + DOCUMENT, provider)
     if isinstance(found, Answer) and _is_description(found):
         return f"Set OIDC_ISSUER to {found.says('issuer')}: there it is."
-    return (
-        f"Is the realm's name {realm!r}, with its capital letters, and is it enabled? Its console has it under Realm settings."
-    )
+    return f"Is the realm's name {realm!r}, with its capital letters? The console has it under Realm settings."
 
 
 def _internal(setup: Setup, internal: Answer | str) -> Finding:

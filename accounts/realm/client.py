@@ -26,12 +26,17 @@ def credentials(realm: Realm) -> Iterator[Finding]:
     error = answer.says("error")
     if error == "invalid_grant":
         yield from _only_with_the_secret(realm)
+    elif error == "unauthorized_client" and setup.is_keycloak:
+        yield problem(
+            "secret",
+            f"It knows the client {setup.client_id!r} and refuses its secret{_quoted(answer)}.",
+            f"Copy the client secret from Clients → {setup.client_id} → Credentials to OIDC_CLIENT_SECRET.",
+        )
     elif error in {"invalid_client", "unauthorized_client"} or answer.status == 401:
         yield problem(
             "secret",
-            f"It refuses the client {setup.client_id!r} or its secret{_quoted(answer)}.",
-            f"In the console: Clients → {setup.client_id}: is it there and enabled, is “Client authentication” on? Then copy the client secret from "
-            "its tab Credentials to OIDC_CLIENT_SECRET.",
+            f"It refuses the client {setup.client_id!r}{_quoted(answer)}.",
+            "Is there a client with this ID under Clients, is it enabled, and is OIDC_CLIENT_SECRET what its tab Credentials shows?",
         )
     else:
         yield unknown(
@@ -94,7 +99,7 @@ def sign_in(realm: Realm) -> Iterator[Finding]:
             "redirect",
             f"It answers the portal's request to sign in with an error page ({answer.status}).",
             f"In the console, {_settings_of(realm.setup)}: is the client there and enabled, "
-            f"and is exactly {callback} one of its “Valid redirect URIs”?",
+            f"and is exactly {callback} one of its “Valid redirect URIs”? Is the realm itself enabled?",
         )
 
 

@@ -46,7 +46,7 @@ class Keycloak:
         for file in (REALM_FILES / "cml-realm.json", REALM_FILES / "demo" / "cml-users-0.json"):
             shutil.copy(file, imported)
 
-    def start(self, seconds: float = 120) -> None:
+    def start(self, seconds: float = 180) -> None:
         """Start, and wait until the realm answers. Fails with the end of its log after `seconds`."""
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "JAVA_HOME", "TMPDIR") if name in os.environ
