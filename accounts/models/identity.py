@@ -15,7 +15,9 @@ class Identity(models.Model):
     subject = models.CharField(max_length=255, editable=False)  # the provider's own key of the person; never reassigned
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities", editable=False)
     linked_at = models.DateTimeField("linked", editable=False)
-    signed_in_at = models.DateTimeField("last sign-in", null=True, editable=False)  # NULL: linked by an operator and not used yet
+    signed_in_at = models.DateTimeField(
+        "last sign-in", null=True, editable=False
+    )  # NULL: linked by an operator and not used yet
 
     class Meta:
         verbose_name_plural = "identities"
@@ -33,7 +35,9 @@ class Identity(models.Model):
 class ProviderSession(models.Model):
     """The provider's side of one session of ours, and the tokens for asking about it. It goes with the session."""
 
-    sign_in = models.OneToOneField(SignIn, on_delete=models.CASCADE, primary_key=True, related_name="provider_session", editable=False)
+    sign_in = models.OneToOneField(
+        SignIn, on_delete=models.CASCADE, primary_key=True, related_name="provider_session", editable=False
+    )
     id_token_encrypted = models.TextField(editable=False)
     refresh_token_encrypted = models.TextField(blank=True, default="", editable=False)  # "": the provider gave none
     renewed_at = models.DateTimeField(editable=False)  # last time that the provider confirmed the session

@@ -11,7 +11,7 @@ import requests
 from django.conf import settings
 from requests.auth import AuthBase
 
-from accounts.oidc.errors import ProviderAway, ProviderRefused
+from accounts.oidc.errors import ProviderAway, ProviderRefused, ProviderSlow
 
 # Bytes; a JWKS of a busy realm has some ten kB, userinfo of somebody in hundreds of groups as many.
 MAX_ANSWER = 1024 * 1024
@@ -55,7 +55,7 @@ def _call(method: str, url: str, **options: Any) -> dict[str, Any]:
         ) as response:
             body = _read(response, where, deadline)
     except requests.Timeout as error:
-        raise ProviderAway(f"{where} did not answer within {settings.OIDC_TIMEOUT} seconds.") from error
+        raise ProviderSlow(f"{where} did not answer within {settings.OIDC_TIMEOUT} seconds.") from error
     except requests.exceptions.SSLError as error:
         raise ProviderAway(f"{where} has a certificate that is not trusted here: {error}") from error
     except (requests.RequestException, OSError) as error:
@@ -77,7 +77,7 @@ def _read(response: requests.Response, where: str, deadline: float) -> bytes:
         if len(body) > MAX_ANSWER:
             raise ProviderAway(f"{where} answered with more than {MAX_ANSWER // 1024} kB.")
         if time.monotonic() > deadline:
-            raise ProviderAway(f"{where} answered too slowly.")
+            raise ProviderSlow(f"{where} answered too slowly.")
     return bytes(body)
 
 

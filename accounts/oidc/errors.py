@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from accounts.oidc.problems import Problem
+
 
 class ProviderAway(Exception):
     """The provider did not answer in time, not at all, or not in a way that makes sense. Trying later may help."""
+
+
+class ProviderSlow(ProviderAway):
+    """It did not answer in time."""
 
 
 class ProviderRefused(Exception):
@@ -20,3 +26,11 @@ class ProviderRefused(Exception):
 
 class TokenRefused(Exception):
     """A token that proves nothing here: forged, expired, or made for somebody else."""
+
+
+class SignInRefused(Exception):
+    """Somebody is not let in. problem: what they are told. The message is for the log."""
+
+    def __init__(self, problem: Problem, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem

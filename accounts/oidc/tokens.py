@@ -125,7 +125,7 @@ def _verified(raw: str, *, audience: str, required: tuple[str, ...], types: tupl
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 255
+    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
 
 _SENTENCES: tuple[tuple[type[PyJWTError], str], ...] = (

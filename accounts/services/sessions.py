@@ -28,7 +28,14 @@ serving: ContextVar[uuid.UUID | None] = ContextVar("serving", default=None)
 
 
 def record_sign_in(
-    request: HttpRequest, user: User, *, method: str, issuer: str = "", sid: str = "", subject: str = "", now: datetime | None = None
+    request: HttpRequest,
+    user: User,
+    *,
+    method: str,
+    issuer: str = "",
+    sid: str = "",
+    subject: str = "",
+    now: datetime | None = None,
 ) -> SignIn:
     """Begin the session of `user` in `request.session`, or say more of the one that begins: Django's login() has begun it already.
 
