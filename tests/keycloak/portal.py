@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.keycloak.server import Keycloak
 from tests.live.portal import Portal
@@ -13,11 +14,33 @@ ROLE_MAP = '{"group:/cml/admins": "admin", "group:/cml/managers": "manager", "gr
 class KeycloakPortal(Portal):
     """One web process on the port that the realm knows."""
 
-    def __init__(self, folder: Path, redis_url: str, port: int, keycloak: Keycloak) -> None:
+    def __init__(self, folder: Path, redis_url: str, keycloak: Keycloak) -> None:
         super().__init__(folder, redis_url)
-        self.port = port
         self.url = keycloak.portal_url
+        self.port = int(self.url.rpartition(":")[2])
         self.environment |= settings_for(keycloak) | {"DJANGO_SETTINGS_MODULE": "tests.keycloak.server_settings"}
+
+    def person(self, username: str) -> dict[str, Any] | None:
+        """Groups and staff status of an account; None when there is none."""
+        answer: Any = self.run(_PERSON.format(username=username))
+        return answer or None
+
+    def sessions_of(self, username: str) -> int:
+        """How many of their sessions are alive, as the list of one's own sessions counts them."""
+        answer: Any = self.run(_SESSIONS.format(username=username))
+        return int(answer["count"])
+
+
+_PERSON = """
+from accounts.models import User
+for user in User.objects.filter(username={username!r}):
+    answer = {{"groups": sorted(user.groups.values_list("name", flat=True)), "staff": user.is_staff}}
+"""
+_SESSIONS = """
+from accounts.models import SignIn
+from django.utils import timezone
+answer["count"] = SignIn.objects.alive(timezone.now()).filter(user__username={username!r}).count()
+"""
 
 
 def settings_for(keycloak: Keycloak) -> dict[str, str]:
