@@ -66,8 +66,8 @@ class Administration:
         )
         return self.person(username)
 
-    def change(self, username: str, **fields: object) -> None:
-        person = self.person(username)
+    def change(self, who: str, **fields: object) -> None:
+        person = self.person(who)
         self.call("PUT", f"users/{person['id']}", person | fields)
 
     def groups_of(self, username: str) -> set[str]:

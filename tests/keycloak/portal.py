@@ -30,7 +30,18 @@ class KeycloakPortal(Portal):
         answer: Any = self.run(_SESSIONS.format(username=username))
         return int(answer["count"])
 
+    def renewed_at(self, username: str) -> str:
+        """When Keycloak last confirmed a session of theirs, as ISO text."""
+        return self.run(_RENEWED.format(username=username))["at"]
 
+    def knows_of_the_outage(self) -> bool:
+        return "Sessions cannot be renewed" in self.log.read_text()
+
+
+_RENEWED = """
+from accounts.models import ProviderSession
+answer["at"] = max(kept.renewed_at for kept in ProviderSession.objects.filter(sign_in__user__username={username!r})).isoformat()
+"""
 _PERSON = """
 from accounts.models import User
 for user in User.objects.filter(username={username!r}):

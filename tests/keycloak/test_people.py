@@ -83,8 +83,10 @@ def test_who_is_renamed_in_keycloak_stays_who_they_are(
     name = somebody("/cml/users")
     new_tab().sign_in(name)
     administration.change_realm(editUsernameAllowed=True)
-    administration.change(name, username=f"{name}-new", firstName="Renamed")
-    administration.change_realm(editUsernameAllowed=False)
+    try:
+        administration.change(name, username=f"{name}-new", firstName="Renamed")
+    finally:
+        administration.change_realm(editUsernameAllowed=False)
 
     tab = new_tab()
     tab.sign_in(f"{name}-new")
