@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+# The header of requests that an open page makes by itself: they keep nobody signed in, and send nobody to sign-in.
+UNATTENDED = "X-Unattended"
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 

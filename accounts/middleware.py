@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +14,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
+from accounts.access import UNATTENDED
 from accounts.services import sessions
-
-
-# A page that asks by itself says so: it keeps nobody signed in.
-UNATTENDED = "X-Unattended"
 
 
 class SessionsMiddleware:
@@ -27,22 +25,25 @@ class SessionsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.user.is_authenticated:
+        token = sessions.serving.set(self._known(request))
+        try:
             return self.get_response(request)
+        finally:
+            sessions.serving.reset(token)
+
+    def _known(self, request: HttpRequest) -> uuid.UUID | None:
+        if not request.user.is_authenticated:
+            return None
         now = timezone.now()
         sign_in = sessions.sign_in_of(request.session, request.user, now=now)
         if sign_in is None:
             request.session.flush()
             request.user = AnonymousUser()
-            return self.get_response(request)
+            return None
         request.sign_in = sign_in  # type: ignore[attr-defined]
         if not request.headers.get(UNATTENDED):
             sessions.touch(sign_in, address=sessions.address_of(request), now=now)
-        token = sessions.serving.set(sign_in.pk)
-        try:
-            return self.get_response(request)
-        finally:
-            sessions.serving.reset(token)
+        return sign_in.pk
 
 
 class RoleRequiredMiddleware:

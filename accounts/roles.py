@@ -63,6 +63,11 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "accounts.add_user": _ADMINS,
     "accounts.change_user": _ADMINS,
     "auth.view_group": _ADMINS,
+    # Where people are signed in, and the tokens of their programs; changing a token is revoking it.
+    "accounts.view_signin": _ADMINS,
+    "accounts.delete_signin": _ADMINS,
+    "accounts.view_apitoken": _ADMINS,
+    "accounts.change_apitoken": _ADMINS,
 }
 
 

@@ -5,6 +5,7 @@ from django.urls import path
 
 from accounts import views
 from accounts.oidc import views as oidc
+from accounts.views import sessions, tokens
 
 urlpatterns = [
     path("sign-in/", allauth.login, name="account_login"),
@@ -14,4 +15,10 @@ urlpatterns = [
     path("oidc/callback/", oidc.CallbackView.as_view(), name="oidc_authentication_callback"),
     path("oidc/backchannel-logout/", oidc.backchannel_logout, name="oidc_backchannel_logout"),
     path("account/", views.account, name="account"),
+    path("account/session/", sessions.this_session, name="session"),
+    path("account/sessions/", sessions.own_sessions, name="sessions"),
+    path("account/sessions/end/", sessions.sign_out_everywhere, name="sessions-end"),
+    path("account/sessions/<uuid:sign_in_id>/end/", sessions.end_session, name="session-end"),
+    path("account/tokens/", tokens.own_tokens, name="api-tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke, name="api-token-revoke"),
 ]

@@ -8,4 +8,6 @@ from django.shortcuts import render
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that was open too long, or cookies switched off: say what to do."""
-    return render(request, "403_csrf.html", status=403)
+    response = render(request, "403_csrf.html", status=403)
+    response["HX-Trigger"] = "session:stale"  # htmx shows no page of an error: the script says it
+    return response

@@ -137,7 +137,7 @@ SUPPORT_CONTACT = env.text("SUPPORT_CONTACT", "the people who run this portal")
 OIDC_ISSUER = env.text("OIDC_ISSUER", "").strip()
 OIDC_INTERNAL_URL = env.text("OIDC_INTERNAL_URL", "").strip().rstrip("/")
 OIDC_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))] if OIDC_ISSUER else []
-OIDC_NAME = env.text("OIDC_NAME", "Keycloak").strip()
+OIDC_NAME = env.text("OIDC_NAME", "").strip() or "Keycloak"
 # Named as mozilla-django-oidc has them.
 OIDC_RP_CLIENT_ID = env.text("OIDC_CLIENT_ID", "").strip()
 OIDC_RP_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET", "")
@@ -349,6 +349,7 @@ CELERY_BEAT_SCHEDULE = {
     "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},
     "notifications": {"task": "workers.send_notifications", "schedule": 1, "options": {"expires": 5}},
     "deliveries": {"task": "workers.prune_deliveries", "schedule": 3600, "options": {"expires": 3600}},
+    "sessions": {"task": "accounts.prune_sessions", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }
 

@@ -10,6 +10,8 @@ from django.db.models import Q
 
 from accounts.roles import Role
 
+NAME_LENGTH = 80
+
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     """Tokens."""
@@ -26,14 +28,18 @@ class ApiToken(models.Model):
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", editable=False)
-    name = models.CharField(max_length=80, editable=False)
+    name = models.CharField(max_length=NAME_LENGTH, editable=False)
     scope = models.CharField("role", max_length=16, choices=Role, editable=False)
     prefix = models.CharField("begins with", max_length=16, editable=False)
-    token_hash = models.CharField(max_length=64, editable=False)  # SHA-256, hexadecimal: a token is 190 random bits, there is nothing to guess
+    token_hash = models.CharField(
+        max_length=64, editable=False
+    )  # SHA-256, hexadecimal: a token is 190 random bits, there is nothing to guess
     created_at = models.DateTimeField("created", editable=False)
     expires_at = models.DateTimeField("expires", editable=False)
     last_used_at = models.DateTimeField("last used", null=True, editable=False)  # exact to a minute; NULL: never
     last_used_from = models.GenericIPAddressField("last used from", null=True, editable=False)  # NULL: never, or not known
+    # When a use after revocation was last told to the audit.
+    refused_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)  # NULL: not revoked
 
     objects = ApiTokenQuerySet.as_manager()
@@ -43,9 +49,7 @@ class ApiToken(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["prefix"], name="apitoken_unique_prefix"),
-            models.UniqueConstraint(
-                fields=["user", "name"], condition=Q(revoked_at__isnull=True), name="apitoken_unique_name"
-            ),
+            models.UniqueConstraint(fields=["user", "name"], condition=Q(revoked_at__isnull=True), name="apitoken_unique_name"),
             models.CheckConstraint(condition=Q(scope__in=Role.values), name="apitoken_scope_known"),
             models.CheckConstraint(condition=Q(expires_at__gt=models.F("created_at")), name="apitoken_expires_later"),
         ]

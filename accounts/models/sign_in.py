@@ -82,3 +82,10 @@ class SignIn(models.Model):
         if not settings.SESSION_IDLE_SECONDS:
             return self.limit_at
         return min(self.limit_at, self.last_seen_at + timedelta(seconds=settings.SESSION_IDLE_SECONDS))
+
+    def time_left(self, now: datetime) -> dict[str, int]:
+        """Whole seconds until it is over: unless its person does something (`ends_in`), and whatever they do (`limit_in`)."""
+        return {
+            "ends_in": max(0, int((self.ends_at - now).total_seconds())),
+            "limit_in": max(0, int((self.limit_at - now).total_seconds())),
+        }

@@ -71,7 +71,7 @@ def _remembered(key: tuple[str, str]) -> Provider | None:
     if failed and time.monotonic() - failed[0] < _PAUSE:
         if known:
             return known[1]
-        raise ProviderAway(str(failed[1]))
+        raise failed[1]
     return None
 
 

@@ -31,7 +31,7 @@ class _Ring:
     read_at: float = float("-inf")
     forced_at: float = float("-inf")
     failed_at: float = float("-inf")
-    failure: str = ""
+    failure: ProviderAway | None = None
 
 
 _lock = threading.Lock()
@@ -77,18 +77,19 @@ def _refresh(ring: _Ring, *, wanted: str) -> None:
     if age < _LIFETIME and not (is_unknown and now - ring.forced_at >= _LOOK_AGAIN):
         return
     if now - ring.failed_at < _PAUSE:
-        if age >= _STALE_LIFETIME or is_unknown:
-            raise ProviderAway(ring.failure)
+        if ring.failure and (age >= _STALE_LIFETIME or is_unknown):
+            raise ring.failure
         return
     if is_unknown and age < _LIFETIME:
         ring.forced_at = now
     try:
         ring.keys = _read(calls.get(discovery.provider().jwks_uri).get("keys"))
-        ring.read_at, ring.failure = time.monotonic(), ""
+        ring.read_at = time.monotonic()
     except (ProviderAway, ProviderRefused) as error:
-        ring.failed_at, ring.failure = time.monotonic(), str(error)
+        ring.failed_at = time.monotonic()
+        ring.failure = error if isinstance(error, ProviderAway) else ProviderAway(str(error))
         if age >= _STALE_LIFETIME or is_unknown:
-            raise ProviderAway(str(error)) from error
+            raise ring.failure from error
 
 
 def _read(published: object) -> dict[str, jwt.PyJWK]:

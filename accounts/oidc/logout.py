@@ -13,12 +13,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from accounts.choices import AccountEvent
-from accounts.models import Identity, ProviderSession, User
+from accounts.models import ProviderSession
 from accounts.oidc import discovery, tokens
 from accounts.oidc.errors import TokenRefused
 from accounts.services import sessions
-from accounts.signals import account_event
 from cmlmanager import vault
 
 logger = logging.getLogger(__name__)
@@ -60,18 +58,8 @@ def end_by_provider(logout_token: str, *, now: datetime) -> int:
     if not cache.add(key, True, timeout=tokens.LOGOUT_TOKEN_AGE + 4 * tokens.LEEWAY):
         raise TokenRefused("The logout token has been used before.")
     subject, sid = claims.get("sub"), claims.get("sid")
-    count = sessions.end_sessions(issuer=settings.OIDC_ISSUER, subject=subject, sid=sid, now=now)
+    why = f"by {settings.OIDC_NAME}"
+    count = sessions.end_sessions(issuer=settings.OIDC_ISSUER, subject=subject, sid=sid, why=why, now=now)
     if count:
-        person = Identity.objects.select_related("user").filter(issuer=settings.OIDC_ISSUER, subject=subject).first()
-        logger.info(
-            "%s has ended %s sessions of %s.", settings.OIDC_NAME, count, person.user.get_username() if person else "somebody"
-        )
-        account_event.send(
-            User,
-            kind=AccountEvent.SESSIONS_ENDED,
-            user=person.user if person else None,
-            by=None,
-            detail=f"{count} by {settings.OIDC_NAME}",
-            address=None,
-        )
+        logger.info("%s has ended %s sessions (sub %s, sid %s).", settings.OIDC_NAME, count, subject, sid)
     return count

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.oidc import discovery, renewal
-from accounts.services import sessions
 
 logger = logging.getLogger(__name__)
 # Where the next session keeps why the one before has ended, for the sign-in page.
@@ -26,21 +25,15 @@ class RenewalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         if discovery.is_on() and renewal.is_due(request.session, now=now) and request.user.is_authenticated:
-            name = request.user.get_username()
             try:
                 user = renewal.renew(request.session, now=now)
             except renewal.Ended as ended:
-                logger.info("The session of %s has ended: %s", name, ended)
-                _end(request)
+                logger.info("The session of %s has ended: %s", request.user.get_username(), ended)
+                renewal.end(request.session, request.user)
+                request.session.flush()
+                request.user = AnonymousUser()
                 request.session[PROBLEM] = ended.problem.value
             else:
                 if user is not None:
                     request.user = user
         return self.get_response(request)
-
-
-def _end(request: HttpRequest) -> None:
-    sign_in_id = request.session.get(sessions.SESSION_KEY)
-    if sign_in_id:
-        sessions.end_session(sign_in_id)
-    auth.logout(request)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 
+from accounts.choices import AccountEvent
 from accounts.models import ProviderSession, SignIn, User
 from accounts.oidc import calls, discovery, people, tokens
 from accounts.oidc.backend import Grant, refresh_token_in, userinfo_of
@@ -23,6 +24,7 @@ from accounts.oidc.errors import ProviderAway, ProviderRefused, SignInRefused, T
 from accounts.oidc.groups import apply_groups
 from accounts.oidc.problems import Problem
 from accounts.services import sessions
+from accounts.signals import account_event
 from cmlmanager import vault
 
 logger = logging.getLogger(__name__)
@@ -126,6 +128,15 @@ def renew(session: SessionBase, *, now: datetime) -> User | None:
     outage.ends()
     _keep(kept, grant, session, now=now)
     return user
+
+
+def end(session: SessionBase, user: User) -> None:
+    """The row of a session that the provider ended goes, with its tokens."""
+    with suppress(ValueError, TypeError):
+        ended, _ = SignIn.objects.filter(pk=uuid.UUID(session.get(sessions.SESSION_KEY, ""))).delete()
+        if ended:
+            detail = f"one session, by {settings.OIDC_NAME}"
+            account_event.send(User, kind=AccountEvent.SESSIONS_ENDED, user=user, by=None, detail=detail, address=None)
 
 
 def _is_ours_to_renew(kept: ProviderSession, session: SessionBase, *, now: datetime) -> bool:

@@ -30,9 +30,12 @@ class Held:
 def roles_of(claims: Iterable[Mapping[str, Any]]) -> frozenset[Role]:
     """The roles that the map gives for what all these sets of claims say together; OIDC_DEFAULT_ROLE's when it gives none."""
     held = _held(claims)
-    roles = {Role(value) for key, value in settings.OIDC_ROLE_MAP.items() if _holds(held, key)}
-    if not roles and settings.OIDC_DEFAULT_ROLE != NONE:
-        roles = {Role(settings.OIDC_DEFAULT_ROLE)}
+    # What is wrong with the settings, the checks have said; here it gives nothing.
+    roles = {
+        Role(value) for key, value in _inside(settings.OIDC_ROLE_MAP).items() if value in Role.values and _holds(held, key)
+    }
+    if not roles and settings.OIDC_DEFAULT_ROLE == Role.USER:
+        roles = {Role.USER}
     return frozenset(roles)
 
 

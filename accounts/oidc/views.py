@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -169,11 +168,9 @@ def with_provider(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRe
     def leave(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         is_leaving = request.method == "POST" and request.user.is_authenticated and discovery.is_on()
         id_token = logout.id_token_of(request) if is_leaving else None
-        sign_in_id = request.session.get(sessions.SESSION_KEY, "")
         response = view(request, *args, **kwargs)
         if id_token is None or request.user.is_authenticated:
             return response
-        sessions.end_session(uuid.UUID(sign_in_id))
         sign_in = reverse("account_login")
         try:
             address = logout.way_out(id_token, back_to=request.build_absolute_uri(sign_in))

@@ -9,6 +9,8 @@ import secrets
 import string
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from accounts.choices import AccountEvent
 from accounts.models import ApiToken, User
 from accounts.roles import Role
@@ -23,11 +25,13 @@ PREFIX_LENGTH = len(MARK) + _FINDING
 _LENGTH = PREFIX_LENGTH + _PROVING + _CHECK
 # How exact "last used" is: a busy program writes no more often.
 _EXACT_TO = timedelta(minutes=1)
+# Whoever has a revoked token may try it all day: the audit hears of it once in so long.
+_TOLD_EVERY = timedelta(hours=1)
 
 UNKNOWN = "This token is not known here. Make a new one under “API tokens” of your account."
 
 
-class BearerRefused(Exception):  # noqa: N818 - the agreed name
+class BearerRefused(Exception):
     """The header names nobody who may come in; the message is for whoever runs the program."""
 
 
@@ -77,9 +81,7 @@ def _of_ours(raw: str, *, now: datetime, address: str | None) -> User:
         raise BearerRefused(UNKNOWN)
     user = token.user
     if token.revoked_at is not None:
-        account_event.send(
-            User, kind=AccountEvent.TOKEN_REFUSED, user=user, by=None, detail=str(token), address=address
-        )
+        _tell_of_revoked(token, now=now, address=address)
         raise BearerRefused("This token was revoked. Make a new one under “API tokens” of your account.")
     if token.expires_at <= now:
         raise BearerRefused("This token has expired. Make a new one under “API tokens” of your account.")
@@ -107,3 +109,10 @@ def _used(token: ApiToken, *, now: datetime, address: str | None) -> None:
     """Written at most once a minute."""
     if token.last_used_at is None or now - token.last_used_at >= _EXACT_TO:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
+
+
+def _tell_of_revoked(token: ApiToken, *, now: datetime, address: str | None) -> None:
+    due = Q(refused_at__isnull=True) | Q(refused_at__lte=now - _TOLD_EVERY)
+    if ApiToken.objects.filter(due, pk=token.pk).update(refused_at=now):
+        kind = AccountEvent.TOKEN_REFUSED
+        account_event.send(User, kind=kind, user=token.user, by=None, detail=str(token), address=address)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -15,9 +17,10 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.choices import SignInMethod
+from accounts.choices import AccountEvent, SignInMethod
 from accounts.models import SignIn, User
-from accounts.models.sign_in import USER_AGENT_LENGTH
+from accounts.models.sign_in import USER_AGENT_LENGTH, SignInQuerySet
+from accounts.signals import account_event
 
 # Where a session keeps the id of its row.
 SESSION_KEY = "sign_in"
@@ -46,8 +49,9 @@ def record_sign_in(
     current = _id_in(request.session)
     if current and SignIn.objects.filter(pk=current, user=user).update(**known):
         return SignIn.objects.get(pk=current)
-    if current:  # of somebody else, who used this browser before
-        SignIn.objects.filter(pk=current).delete()
+    before: SignIn | None = getattr(request, "sign_in", None)
+    if before is not None and before.user_id != user.pk:  # who used this browser until now
+        before.delete()
     sign_in = SignIn.objects.create(
         user=user,
         started_at=now,
@@ -57,7 +61,6 @@ def record_sign_in(
         **known,
     )
     request.session[SESSION_KEY] = str(sign_in.pk)
-    serving.set(sign_in.pk)
     return sign_in
 
 
@@ -68,12 +71,15 @@ def end_sessions(
     sid: str | None = None,
     subject: str | None = None,
     except_key: str | None = None,
+    by: User | None = None,
+    why: str = "",
+    address: str | None = None,
     now: datetime,
 ) -> int:
     """End the sessions that all of what is given fits, except the one with the session key `except_key`; returns how many were ended.
 
-    Their pages are refused at once, their streams end at the next re-check. `user`, `sid` or `subject` must be given:
-    nobody ends everybody's.
+    Their pages are refused at once, their streams end at the next re-check. `user`, `sid` or `subject` must be given: nobody ends
+    everybody's. by: who did it, None the portal or Keycloak; `why` and their `address` go to the audit.
     """
     if user is None and not sid and not subject:
         raise ValueError("Say whose sessions are to end: user, sid or subject.")
@@ -88,17 +94,32 @@ def end_sessions(
         found = found.filter(subject=subject)
     if except_key and (kept := _id_in(_stored(except_key))):
         found = found.exclude(pk=kept)
-    alive = found.alive(now).count()
-    found.delete()
-    return alive
+    return _end(found, by=by, why=why, address=address, now=now)
 
 
-def end_session(sign_in_id: uuid.UUID, *, user: User | None = None) -> bool:
-    """End one session, of `user` if given. False: there is none, any more."""
-    found = SignIn.objects.filter(pk=sign_in_id)
-    if user is not None:
-        found = found.filter(user=user)
-    return found.delete()[0] > 0
+def end_chosen(chosen: Iterable[uuid.UUID], *, user: User | None = None, by: User, address: str | None, now: datetime) -> int:
+    """End the sessions with these ids, of `user` if given; returns how many there were."""
+    found = SignIn.objects.filter(pk__in=list(chosen))
+    return _end(found if user is None else found.filter(user=user), by=by, why="", address=address, now=now)
+
+
+def _end(found: SignInQuerySet, *, by: User | None, why: str, address: str | None, now: datetime) -> int:
+    alive = set(found.alive(now).values_list("pk", flat=True))
+    ended: Counter[User] = Counter()
+    for sign_in in found.select_related("user"):
+        # One by one: of two who end the same session one does it, and one line of the audit is written.
+        if SignIn.objects.filter(pk=sign_in.pk).delete()[0] and sign_in.pk in alive:
+            ended[sign_in.user] += 1
+    for person, count in ended.items():
+        detail = ", ".join(filter(None, ["one session" if count == 1 else f"{count} sessions", why]))
+        account_event.send(User, kind=AccountEvent.SESSIONS_ENDED, user=person, by=by, detail=detail, address=address)
+    return ended.total()
+
+
+def signed_out(request: HttpRequest) -> None:
+    """The person of this session leaves: no session of theirs is left behind here."""
+    if sign_in_id := _id_in(request.session):
+        SignIn.objects.filter(pk=sign_in_id).delete()
 
 
 def sign_in_of(session: SessionBase, user: User, *, now: datetime) -> SignIn | None:
@@ -109,9 +130,9 @@ def sign_in_of(session: SessionBase, user: User, *, now: datetime) -> SignIn | N
     return SignIn.objects.alive(now).filter(pk=sign_in_id, user=user).first()
 
 
-def touch(sign_in: SignIn, *, address: str | None, now: datetime) -> None:
-    """Its person did something at `now`. Written at most once a minute; never brings an ended session back."""
-    if now - sign_in.last_seen_at < _EXACT_TO and sign_in.address == address:
+def touch(sign_in: SignIn, *, address: str | None, now: datetime, exactly: bool = False) -> None:
+    """Its person did something at `now`. Written at most once a minute, or `exactly`; never brings an ended session back."""
+    if not exactly and now - sign_in.last_seen_at < _EXACT_TO and sign_in.address == address:
         return
     sign_in.last_seen_at, sign_in.address = max(now, sign_in.last_seen_at), address
     SignIn.objects.filter(pk=sign_in.pk).update(last_seen_at=sign_in.last_seen_at, address=address)
@@ -141,11 +162,15 @@ def _id_in(session: Any) -> uuid.UUID | None:
     return None
 
 
-def of_method(backend: str) -> SignInMethod:
+def method_of(backend: str) -> SignInMethod:
     """How somebody signed in whom the authentication backend `backend` (a dotted path) let in."""
-    return SignInMethod.KEYCLOAK if ".oidc." in backend or "OIDC" in backend else SignInMethod.LOCAL
+    return SignInMethod.KEYCLOAK if "oidc" in backend.lower() else SignInMethod.LOCAL
 
 
-def ended_by_password(user: User) -> None:
+def end_by_new_password(user: User, *, now: datetime) -> int:
     """A changed password ends every session of `user` but the one in which they changed it themselves."""
-    SignIn.objects.filter(user=user).exclude(pk=serving.get()).delete()
+    found, by = SignIn.objects.filter(user=user), None
+    if mine := serving.get():
+        by = user if found.filter(pk=mine).exists() else None
+        found = found.exclude(pk=mine)
+    return _end(found, by=by, why="the password was changed", address=None, now=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -16,7 +16,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django_eventstream.utils import get_channelmanager
 
-from accounts.services.sessions import sign_in_of
+from accounts.services.bearers import BearerRefused, identify
+from accounts.services.sessions import address_of, sign_in_of
 
 Answer = TypeVar("Answer")
 # Seconds after which the database counts as away.
@@ -25,19 +26,42 @@ _TOGETHER = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """By what a request says who it is. Kept in memory only, for as long as its stream is open, and never printed.
+
+    session_key: of a page. authorization: the whole header of a program, which then counts instead. address: the client's, or None.
+    """
+
+    session_key: str = field(default="", repr=False)
+    authorization: str = field(default="", repr=False)
+    address: str | None = field(default=None, compare=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.session_key or self.authorization)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """user_id: whose session it is, None when nobody is signed in. denied: the channels that this person may not read."""
+    """user_id: whose credential it is, None when it is nobody's; `refusal` may then say why.
+
+    denied: the channels that this person may not read. powers: changes when what they may do at all changes; of this process only.
+    """
 
     user_id: str | None
     denied: frozenset[str]
+    powers: int = 0
+    refusal: str = ""
 
 
-Question = tuple[str, frozenset[str]]
+Question = tuple[Credential, frozenset[str]]
 
 
-def credential_of(request: HttpRequest) -> str:
-    """By what the request says who it is: the session's key, or "". Bearer tokens of the API will be read here, and judged in `_user_of`."""
-    return request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+def credential_of(request: HttpRequest) -> Credential:
+    """What a request for the stream brings. A bearer token counts before a session; another scheme is a proxy's business."""
+    authorization = request.headers.get("Authorization", "")
+    if authorization.partition(" ")[0].lower() == "bearer":
+        return Credential(authorization=authorization, address=address_of(request))
+    return Credential(session_key=request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
 
 
 class Authorizer:
@@ -48,13 +72,13 @@ class Authorizer:
         self._waiting: list[tuple[Question, asyncio.Future[Verdict]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def ask(self, session_key: str, channels: frozenset[str]) -> Verdict:
-        """The verdict on one session. Raises TimeoutError or django.db.Error when the database does not answer.
+    async def ask(self, credential: Credential, channels: frozenset[str]) -> Verdict:
+        """The verdict on one credential. Raises TimeoutError or django.db.Error when the database does not answer.
 
         Questions that come while another is answered are then asked together: after a restart every page comes back at once.
         """
         verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((session_key, channels), verdict))
+        self._waiting.append(((credential, channels), verdict))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_waiting(), name="live-authorize")
         return await verdict
@@ -74,7 +98,7 @@ class Authorizer:
                         future.set_result(verdict)
 
     async def ask_all(self, questions: Sequence[Question]) -> list[Verdict]:
-        """The verdicts on many sessions, in one turn of one thread. Raises as `ask` does."""
+        """The verdicts on many credentials, in one turn of one thread. Raises as `ask` does."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="live-authorize")
         work = asyncio.get_running_loop().run_in_executor(self._threads, _with_own_connections, lambda: judge_all(questions))
@@ -96,22 +120,31 @@ def _with_own_connections(work: Callable[[], Answer]) -> Answer:
 
 
 def judge_all(questions: Iterable[Question]) -> list[Verdict]:
-    """Each session's person and the channels denied to them, as the database says now.
+    """Each credential's person and the channels denied to them, as the database says now.
 
-    A session and a person are read for each question; permissions once for each person.
+    A credential and a person are read for each question; permissions once for each person and token.
     """
     manager = get_channelmanager()
-    known: dict[tuple[str, str], bool] = {}
+    known: dict[tuple[str, str, str], bool] = {}
+    powers: dict[tuple[str, str], int] = {}
     verdicts = []
-    for session_key, channels in questions:
-        user = _user_of(session_key)
+    for credential, channels in questions:
+        try:
+            user = _user_of(credential)
+        except BearerRefused as refused:
+            verdicts.append(Verdict(None, channels, refusal=str(refused)))
+            continue
         if user is None:
             verdicts.append(Verdict(None, channels))
             continue
+        who = (user.pk, user.credential)
         for channel in channels:
-            if (user.pk, channel) not in known:
-                known[user.pk, channel] = manager.can_read_channel(user, channel)
-        verdicts.append(Verdict(str(user.pk), frozenset(c for c in channels if not known[user.pk, c])))
+            if (*who, channel) not in known:
+                known[*who, channel] = manager.can_read_channel(user, channel)
+        if who not in powers:
+            powers[who] = hash("*" if user.is_superuser and not user.credential else frozenset(user.get_all_permissions()))
+        denied = frozenset(channel for channel in channels if not known[*who, channel])
+        verdicts.append(Verdict(str(user.pk), denied, powers[who]))
     return verdicts
 
 
@@ -125,12 +158,18 @@ class _SessionData(dict[str, Any]):
         pass
 
 
-def _user_of(session_key: str) -> Any:
-    """The active person signed in with `session_key`, or None: expired, signed out, password changed, deactivated, unknown."""
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+def _user_of(credential: Credential) -> Any:
+    """The active person whose credential it is, or None: expired, signed out, password changed, deactivated, unknown.
+
+    Raises BearerRefused for a token that opens nothing.
+    """
+    now = timezone.now()
+    if credential.authorization:
+        return identify(credential.authorization, now=now, address=credential.address)
+    session = import_module(settings.SESSION_ENGINE).SessionStore(credential.session_key)
     request = HttpRequest()
     request.session = _SessionData(session.load())  # type: ignore[assignment]
     user = get_user(request)
     if not user.is_authenticated or not user.is_active:
         return None
-    return user if sign_in_of(request.session, user, now=timezone.now()) else None
+    return user if sign_in_of(request.session, user, now=now) else None

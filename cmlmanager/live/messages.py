@@ -13,6 +13,8 @@ LIVE = "live"
 HEARTBEAT = "heartbeat"
 REREAD = "reread"
 STREAM_ERROR = "stream-error"
+# To one page: what its person may do has changed, though they may still see it.
+POWERS = "powers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

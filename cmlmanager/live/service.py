@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from cmlmanager.live.archive import Archive
-from cmlmanager.live.authorize import Authorizer, Verdict
+from cmlmanager.live.authorize import Authorizer, Credential, Verdict
 from cmlmanager.live.hub import Hub, Listener
 from cmlmanager.live.log import EventListener, Log
-from cmlmanager.live.messages import stream_error
+from cmlmanager.live.messages import LIVE, POWERS, encode_event, stream_error
 from cmlmanager.live.reader import EventsReader, Reader
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,12 @@ class TooManyOfSessionError(Exception):
 
 @dataclass(eq=False, slots=True)
 class OpenStream:
-    """A stream, whose it is, and the task that serves it."""
+    """A stream, whose it is, what they might do when it was last checked, and the task that serves it."""
 
     listener: Listener
-    session_key: str
+    credential: Credential
     user_id: str
+    powers: int
     task: asyncio.Task[Any]
 
 
@@ -63,7 +64,7 @@ class LiveService:
         self.reader: Reader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._streams: set[OpenStream] = set()
-        self._of_session: Counter[str] = Counter()
+        self._of_session: Counter[Credential] = Counter()
         self._failed_checks = 0
 
     def start(self) -> None:
@@ -90,20 +91,21 @@ class LiveService:
         await self.archive.close()
         self.authorizer.stop()
 
-    def open(self, listener: Listener, session_key: str, user_id: str) -> OpenStream:
+    def open(self, listener: Listener, credential: Credential, verdict: Verdict) -> OpenStream:
         """Admit a stream that the current task serves. Raises TooManyStreamsError or TooManyOfSessionError.
 
         Bounds: LIVE_MAX_STREAMS a process (default 5,000), LIVE_MAX_STREAMS_PER_SESSION (default 30).
         """
         if len(self._streams) >= getattr(settings, "LIVE_MAX_STREAMS", 5_000):
             raise TooManyStreamsError
-        if self._of_session[session_key] >= getattr(settings, "LIVE_MAX_STREAMS_PER_SESSION", 30):
+        assert verdict.user_id is not None
+        if self._of_session[credential] >= getattr(settings, "LIVE_MAX_STREAMS_PER_SESSION", 30):
             raise TooManyOfSessionError
         task = asyncio.current_task()
         assert task is not None
-        stream = OpenStream(listener, session_key, user_id, task)
+        stream = OpenStream(listener, credential, verdict.user_id, verdict.powers, task)
         self._streams.add(stream)
-        self._of_session[session_key] += 1
+        self._of_session[credential] += 1
         if isinstance(listener, EventListener):
             listener.count_in(self.hub.counters)
             self.log.listeners.add(listener)
@@ -118,9 +120,9 @@ class LiveService:
         else:
             self.hub.unsubscribe(stream.listener)
         self._streams.discard(stream)
-        self._of_session[stream.session_key] -= 1
-        if self._of_session[stream.session_key] <= 0:
-            del self._of_session[stream.session_key]
+        self._of_session[stream.credential] -= 1
+        if self._of_session[stream.credential] <= 0:
+            del self._of_session[stream.credential]
 
     def snapshot(self) -> dict[str, float | bool | None]:
         """Gauges of this process. heartbeat_age is in seconds, None before the first; the counters only rise."""
@@ -152,7 +154,7 @@ class LiveService:
         if not streams:
             self._failed_checks = 0
             return
-        questions = {(stream.session_key, stream.listener.channels) for stream in streams}
+        questions = {(stream.credential, stream.listener.channels) for stream in streams}
         order = list(questions)
         try:
             verdicts = dict(zip(order, await self.authorizer.ask_all(order), strict=True))
@@ -164,7 +166,7 @@ class LiveService:
             raise
         self._failed_checks = 0
         for stream in streams:
-            _apply(verdicts[stream.session_key, stream.listener.channels], stream)
+            _apply(verdicts[stream.credential, stream.listener.channels], stream)
 
     def _check_failed(self, streams: list[OpenStream], reason: str) -> None:
         self._failed_checks += 1
@@ -190,9 +192,13 @@ class LiveService:
 
 def _apply(verdict: Verdict, stream: OpenStream) -> None:
     if verdict.user_id != stream.user_id:
-        stream.listener.end(stream_error("signed-out", SIGNED_OUT))
+        stream.listener.end(stream_error("signed-out", verdict.refusal or SIGNED_OUT))
     elif verdict.denied:
         stream.listener.end(stream_error("forbidden", FORBIDDEN))
+    elif verdict.powers != stream.powers:
+        stream.powers = verdict.powers
+        if not isinstance(stream.listener, EventListener):
+            stream.listener.push((LIVE, POWERS), encode_event(POWERS, "{}"))
 
 
 _service: LiveService | None = None

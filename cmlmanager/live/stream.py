@@ -23,7 +23,7 @@ from django.http import HttpResponse
 from django.middleware.security import SecurityMiddleware
 from django_eventstream.utils import get_channelmanager
 
-from cmlmanager.live.authorize import credential_of
+from cmlmanager.live.authorize import Credential, Verdict, credential_of
 from cmlmanager.live.channels import InvalidChannelsError, is_of_events
 from cmlmanager.live.hub import Listener
 from cmlmanager.live.log import EventListener
@@ -38,6 +38,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_CHALLENGE = 'Bearer realm="CML Cloud Manager"'
+# Where some clients put a token that belongs into a header.
+_NEVER_IN_ADDRESSES = frozenset({"access_token", "token"})
 # Milliseconds after which a browser without our script reconnects.
 _RETRY = b"retry: 3000\n\n"
 # Seconds that the last event of a stream may take when the server is in a hurry to end.
@@ -63,11 +66,11 @@ async def event_stream(scope: Scope, receive: Receive, send: Send) -> None:
     request = ASGIRequest(scope, BytesIO())
     opened = None
     try:
-        session_key, user_id, channels = await _authorize(live, request)
+        credential, verdict, channels = await _authorize(live, request)
         if _is_probe(request):
             await _respond(send, request, HttpResponse(b'{"ok": true}', content_type="application/json"))
             return
-        opened = _open(live, await _listener(live, request, channels), session_key, user_id)
+        opened = _open(live, await _listener(live, request, channels), credential, verdict)
         await _serve(receive, send, request, opened.listener)
     except ProblemError as problem:
         await _respond(send, request, _problem_response(problem))
@@ -79,8 +82,8 @@ async def event_stream(scope: Scope, receive: Receive, send: Send) -> None:
             live.close(opened)
 
 
-async def _authorize(live: LiveService, request: ASGIRequest) -> tuple[str, str, frozenset[str]]:
-    """Session key, user id and channels of a request that may be served. Raises ProblemError otherwise."""
+async def _authorize(live: LiveService, request: ASGIRequest) -> tuple[Credential, Verdict, frozenset[str]]:
+    """Credential, verdict and channels of a request that may be served. Raises ProblemError otherwise."""
     if request.method != "GET":
         raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, "Ask for the stream with GET.", Allow="GET")
     try:
@@ -90,25 +93,28 @@ async def _authorize(live: LiveService, request: ASGIRequest) -> tuple[str, str,
         raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
     except (TooManyFieldsSent, RequestDataTooBig) as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The query has too many parameters.") from error
+    if not _NEVER_IN_ADDRESSES.isdisjoint(request.GET):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "Send the token in the Authorization header: addresses end up in logs.")
     channels |= {LIVE}
-    session_key = credential_of(request)
-    user_id, denied = await _ask(live, session_key, channels) if session_key else (None, channels)
-    if user_id is None:
-        raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to get live updates.")
-    if denied:
-        names = ", ".join(sorted(denied)[:5])
+    credential = credential_of(request)
+    verdict = await _ask(live, credential, channels) if credential else Verdict(None, channels)
+    if verdict.user_id is None:
+        challenge = _CHALLENGE + (', error="invalid_token"' if credential.authorization else "")
+        detail = verdict.refusal or "Sign in to get live updates."
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, detail, WWW_Authenticate=challenge)
+    if verdict.denied:
+        names = ", ".join(sorted(verdict.denied)[:5])
         raise ProblemError(HTTPStatus.FORBIDDEN, f"You may not read: {names}. Ask an administrator of the portal for a role.")
-    return session_key, user_id, channels
+    return credential, verdict, channels
 
 
-async def _ask(live: LiveService, session_key: str, channels: frozenset[str]) -> tuple[str | None, frozenset[str]]:
+async def _ask(live: LiveService, credential: Credential, channels: frozenset[str]) -> Verdict:
     try:
-        verdict = await live.authorizer.ask(session_key, channels)
+        return await live.authorizer.ask(credential, channels)
     except (DatabaseError, TimeoutError) as error:
         logger.warning("A live stream was refused because the database did not answer: %s", error)
         detail = "Permissions cannot be checked at the moment. Try again in a few seconds."
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, Retry_After="5") from error
-    return verdict.user_id, verdict.denied
 
 
 def _is_probe(request: ASGIRequest) -> bool:
@@ -135,11 +141,11 @@ async def _listener(live: LiveService, request: ASGIRequest, channels: frozenset
     return listener
 
 
-def _open(live: LiveService, listener: Listener, session_key: str, user_id: str) -> OpenStream:
+def _open(live: LiveService, listener: Listener, credential: Credential, verdict: Verdict) -> OpenStream:
     try:
-        return live.open(listener, session_key, user_id)
+        return live.open(listener, credential, verdict)
     except TooManyOfSessionError:
-        detail = "Too many pages of this session get live updates. Close some of them."
+        detail = "Too many pages of this session, or streams of this token, get live updates. Close some of them."
         raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, detail, Retry_After="30") from None
     except TooManyStreamsError:
         detail = "This server cannot take more live streams. Try again in a minute."
@@ -207,6 +213,6 @@ async def _respond(send: Send, request: ASGIRequest, response: HttpResponse) -> 
 def _headers(request: ASGIRequest, response: HttpResponse) -> list[tuple[bytes, bytes]]:
     """The response's headers with those that Django's SecurityMiddleware adds to every page."""
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Cookie, Accept"
+    response.headers["Vary"] = "Cookie, Authorization, Accept"
     SecurityMiddleware(lambda _: response).process_response(request, response)
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]

@@ -4,11 +4,12 @@
    EventSource that never fails. It reconnects by itself (back-off with jitter, a time limit, a probe that learns why), rests while
    tabs.js says so, and follows when the page wants other channels. Load it after htmx and the extension.
 
-   In:  GET <sse-connect> and <body data-live-channel>, text/event-stream; events hello, heartbeat, reread, checked, stream-error,
-        alerts.bell, fleet.counts, and the page's own (sse-swap).
-        CustomEvents on document: live:rest and live:wake { reason } and live:doubt (tabs.js); live:read (reread.js).
+   In:  GET <sse-connect> and <body data-live-channel>, text/event-stream; events hello, heartbeat, reread, powers, checked, stream-error,
+        alerts.bell, fleet.counts, and the page's own (sse-swap). CustomEvents on document: live:rest, live:wake { reason } and live:doubt
+        (tabs.js); live:read (reread.js); session:ended (session.js).
    Out: CustomEvents on document: live:behind { within, lost }: the page has missed something (reread.js); live:checked, live:hello (age.js);
-        live:bell (bell.js); live:counts, live:state { state, heartbeatAt, eventAt } (badge.js); live:final { state } (tabs.js). */
+        live:bell (bell.js); live:counts, live:state { state, heartbeatAt, eventAt } (badge.js); live:powers (session.js); live:final
+        { state } (tabs.js, session.js). */
 (() => {
   "use strict";
 
@@ -299,6 +300,7 @@
     hello: (_, event) => tell("live:hello", parse(event)),
     checked: (_, event) => tell("live:checked", parse(event)),
     reread: () => fallBehind(SPREAD, false),
+    powers: () => tell("live:powers"),
     "alerts.bell": (_, event) => tell("live:bell", { html: event.data }),
     "fleet.counts": (_, event) => tell("live:counts", { html: event.data }),
     heartbeat: () => {
@@ -320,7 +322,6 @@
   };
 
   document.addEventListener("live:channels", ({ detail }) => byUrl.get(detail.from)?.retarget(detail.to));
-
   // ── When to rest, and when to hurry ────────────────────────────────────────────────────────────────────────────────
   function rest(reason) {
     resting.add(reason);
@@ -339,6 +340,7 @@
 
   document.addEventListener("live:rest", ({ detail }) => rest(detail.reason));
   document.addEventListener("live:wake", ({ detail }) => wake(detail.reason));
+  document.addEventListener("session:ended", () => sources.forEach((source) => source.final || source.end("signed-out")));
   document.addEventListener("live:doubt", () => {
     for (const source of sources) if (source.isOpen) source._question();
   });
@@ -389,7 +391,7 @@
 
   let tickedAt = Date.now();
   setInterval(() => {
-    // The machine slept (its other clock may have slept too): whatever seems open has probably gone.
+    // The machine slept (its other clock may have, too): whatever seems open has probably gone.
     const slept = Date.now() - tickedAt > SLEPT[document.visibilityState];
     tickedAt = Date.now();
     for (const source of sources) source.check();

@@ -12,6 +12,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import override_settings
 
 from cmlmanager.live import service as service_module
+from cmlmanager.live.authorize import Credential, Verdict
 from cmlmanager.live.hub import Listener
 from cmlmanager.live.messages import Message
 from cmlmanager.live.service import LiveService, TooManyOfSessionError, TooManyStreamsError
@@ -20,18 +21,23 @@ from cmlmanager.live.stream import _serve
 SCOPE = {"type": "http", "method": "GET", "path": "/api/events/stream", "headers": [(b"host", b"localhost")]}
 
 
+def of(session_key: str, user_id: str) -> tuple[Credential, Verdict]:
+    """Somebody who may stay."""
+    return Credential(session_key=session_key), Verdict(user_id, frozenset())
+
+
 @override_settings(LIVE_MAX_STREAMS=2, LIVE_MAX_STREAMS_PER_SESSION=1)
 def test_a_full_process_takes_no_more_and_takes_again_when_somebody_left() -> None:
     async def main() -> None:
         live = LiveService()
-        first = live.open(Listener([]), "a", "1")
+        first = live.open(Listener([]), *of("a", "1"))
         with pytest.raises(TooManyOfSessionError):
-            live.open(Listener([]), "a", "1")
-        second = live.open(Listener([]), "b", "2")
+            live.open(Listener([]), *of("a", "1"))
+        second = live.open(Listener([]), *of("b", "2"))
         with pytest.raises(TooManyStreamsError):
-            live.open(Listener([]), "c", "3")
+            live.open(Listener([]), *of("c", "3"))
         live.close(first)
-        live.open(Listener([]), "a", "1")
+        live.open(Listener([]), *of("a", "1"))
         assert live.snapshot()["streams"] == 2
         live.close(second)
         assert live.snapshot()["streams"] == 1
@@ -43,7 +49,7 @@ def test_the_gauges_tell_what_happened() -> None:
     async def main() -> None:
         live = LiveService()
         listener = Listener(["fleet"])
-        live.open(listener, "a", "1")
+        live.open(listener, *of("a", "1"))
         live.hub.deliver([Message(channel="fleet", type="x", data="<i></i>")] * 2)
         listener.take()
         assert live.snapshot() == {
@@ -78,7 +84,7 @@ class Browser:
 
 async def serve(live: LiveService, browser: Browser) -> None:
     listener = Listener([])
-    stream = live.open(listener, "a", "1")
+    stream = live.open(listener, *of("a", "1"))
     try:
         await _serve(browser.receive, browser.send, ASGIRequest(SCOPE, BytesIO()), listener)
     finally:
