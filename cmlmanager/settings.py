@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "workers.apps.WorkersConfig",
     "labs.apps.LabsConfig",
     "cmlmanager.apps.PortalConfig",
+    "cmlmanager.api.apps.ApiConfig",
     "cmlmanager.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "cmlmanager.api.errors.ProblemMiddleware",  # outermost: errors under /api/ are never pages
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -317,6 +319,14 @@ LIVE_EVENTS = {
 }
 HEARTBEAT_INTERVAL = env.integer("HEARTBEAT_INTERVAL", 10, minimum=1, maximum=60)
 
+# ── API ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# Requests a minute of one token, or of one person by session.
+API_READS_PER_MINUTE = env.integer("API_READS_PER_MINUTE", 600, minimum=1, maximum=1_000_000)
+API_WRITES_PER_MINUTE = env.integer("API_WRITES_PER_MINUTE", 120, minimum=1, maximum=1_000_000)
+API_KEY_HOURS = env.integer(
+    "API_KEY_HOURS", 24, minimum=1, maximum=24 * 30
+)  # for which an idempotency key stands for its request
+
 # ── Background work ────────────────────────────────────────────────────────────────────────────────────────────────
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -349,6 +359,7 @@ CELERY_BEAT_SCHEDULE = {
     "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},
     "notifications": {"task": "workers.send_notifications", "schedule": 1, "options": {"expires": 5}},
     "deliveries": {"task": "workers.prune_deliveries", "schedule": 3600, "options": {"expires": 3600}},
+    "api_answers": {"task": "api.prune_answers", "schedule": 3600, "options": {"expires": 3600}},
     "sessions": {"task": "accounts.prune_sessions", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
 }

@@ -9,6 +9,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),
+    path("api/", include("cmlmanager.api.urls")),
     path("", include("accounts.urls")),
     path("", include("workers.urls")),
     path("", include("labs.urls")),

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 for name in list(os.environ):
     # Nothing of the developer's shell may change a result, least of all real credentials.
-    if name.startswith(("AWS_", "CML_", "EMAIL_", "NOTIFY_", "OIDC_", "OTEL_", "PORTAL_")) and name != "AWS_CA_BUNDLE":
+    if name.startswith(("API_", "AWS_", "CML_", "EMAIL_", "NOTIFY_", "OIDC_", "OTEL_", "PORTAL_")) and name != "AWS_CA_BUNDLE":
         del os.environ[name]
 
 _var = tempfile.mkdtemp(prefix="cmlmanager-test-")

@@ -30,7 +30,7 @@ COLUMNS = (
     ("disk", "Disk", "disk", True),
     ("age", "Checked", "aws_succeeded_at", True),
 )
-_SORTS = {key: (field, numeric) for key, _, field, numeric in COLUMNS} | {
+SORTS = {key: (field, numeric) for key, _, field, numeric in COLUMNS} | {
     "region": ("region", False),
     "type": ("instance_type", False),
 }
@@ -83,8 +83,8 @@ class FleetQuery:
             tag=_text(data, "tag").strip()[: 128 + 1 + 256],
             alerts=data.get("alerts") == "1",
             gone=data.get("gone") == "1",
-            sort=key if key in _SORTS else WORST_FIRST,
-            descending=descending and key in _SORTS,
+            sort=key if key in SORTS else WORST_FIRST,
+            descending=descending and key in SORTS,
             size=size if size in PAGE_SIZES else DEFAULT_SIZE,
             page=max(1, _number(data.get("page"), 1)),
         )
@@ -109,7 +109,7 @@ class FleetQuery:
     def _order(self, workers: WorkerQuerySet) -> WorkerQuerySet:
         if self.sort == WORST_FIRST:
             return workers.order_by("attention", "name", "id")
-        field, _ = _SORTS[self.sort]
+        field, _ = SORTS[self.sort]
         # Unknown figures come last either way: they are no answer to "which is highest" nor to "which is lowest".
         order = F(field).desc(nulls_last=True) if self.descending else F(field).asc(nulls_last=True)
         return workers.order_by(order, "name", "id")

@@ -57,10 +57,7 @@ class ShownTagForm(forms.Form):
         if "value" in self.errors or not key:
             return cleaned
         if cleaned.get("remove"):
-            error = tag_rules.key_error(key) if tag_rules.is_fixed(key) else ""
-            if key == tag_rules.NAME:
-                error = "The worker needs a name."
-            if error:
+            if error := tag_rules.removal_error(key):
                 self.add_error("remove", error)
         elif value != _one_line(cleaned.get("was", "")):
             error = (tag_rules.key_error(key) if tag_rules.is_fixed(key) else "") or tag_rules.value_error(key, value)
@@ -99,8 +96,8 @@ class BulkTagForm(NewTagForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if cleaned.get("key") == tag_rules.NAME:
-            self.add_error("key", "One name for many workers helps nobody; rename them one by one.")
+        if error := tag_rules.bulk_error(cleaned.get("key", "")):
+            self.add_error("key", error)
         if cleaned.get("remove") and cleaned.get("value"):
             self.add_error("value", "A tag that is removed has no value: empty this, or untick Remove.")
         return cleaned

@@ -47,6 +47,23 @@ def value_error(key: str, value: str) -> str:
     return _odd(value)
 
 
+def change_error(worker: Worker, key: str) -> str:
+    """What is wrong with setting `key` on `worker`: a key that is there already may be as odd as whoever made it liked; "" when nothing is."""
+    return key_error(key) if is_fixed(key) or key not in worker.tags else ""
+
+
+def removal_error(key: str) -> str:
+    """Why nobody may remove the tag `key`; "" when anybody who may change tags may."""
+    if key == NAME:
+        return "The worker needs a name."
+    return key_error(key) if is_fixed(key) else ""
+
+
+def bulk_error(key: str) -> str:
+    """Why `key` may not be set on many workers at once, nor removed; "" when it may."""
+    return "One name for many workers helps nobody; rename them one by one." if key == NAME else ""
+
+
 def too_many(worker: Worker, wanted: Mapping[str, str], unwanted: Iterable[str]) -> str:
     """Why `worker` cannot have these changes, counting what it has now; "" when it can."""
     after = (set(worker.tags) - set(unwanted)) | set(wanted)

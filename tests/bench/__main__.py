@@ -13,7 +13,7 @@ from tests.bench import machine
 from tests.bench.report import Goal, Line, Report, markdown, table
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = ("refresh", "page", "history", "live", "cml", "browser")
+BENCHES = ("refresh", "page", "api", "history", "live", "cml", "browser")
 LATEST = ROOT / "docs" / "bench" / "latest.json"
 _LONGEST = {"history": 900}  # seconds: a bench that hangs is a problem, not a wait
 _USUALLY = 180

@@ -34,7 +34,7 @@ def measure(run: Run) -> list[Line]:
     """Query counts with few and with many workers, then times in this process and through a real uvicorn."""
     many, requests = run.size(10_000), run.size(200)
     now = timezone.now()
-    client = _signed_in()
+    client = signed_in()
     make_fleet(FEW, now=now)
     add_samples(now=now)
     queries_few = _queries(client)
@@ -87,7 +87,7 @@ def measure(run: Run) -> list[Line]:
     ]
 
 
-def _signed_in() -> Client:
+def signed_in() -> Client:
     person = User.objects.create_user(username="bench")
     person.groups.add(Group.objects.get(name=Role.USER.value))
     client = Client()
@@ -110,24 +110,24 @@ def _in_turns(client: Client, address: str, count: int) -> tuple[list[float], li
     ours: list[float] = []
     plain: list[float] = []
     for _ in range(0, count, 10):
-        ours += _times(lambda: client.get(address).status_code, 10, warm_up=1)
+        ours += times(lambda: client.get(address).status_code, 10, warm_up=1)
         with patch.object(dressing, "attach_sparklines", _one_by_one):
-            plain += _times(lambda: client.get(address).status_code, 10, warm_up=1)
+            plain += times(lambda: client.get(address).status_code, 10, warm_up=1)
     return ours, plain
 
 
-def _times(request: Callable[[], int], count: int, *, warm_up: int = 5) -> list[float]:
+def times(request: Callable[[], int], count: int, *, warm_up: int = 5) -> list[float]:
     """Milliseconds of each of `count` requests. Raises RuntimeError for any answer but 200."""
     for _ in range(warm_up):
         request()
-    times = []
+    taken = []
     for _ in range(count):
         started = time.perf_counter()
         status = request()
-        times.append((time.perf_counter() - started) * 1000)
+        taken.append((time.perf_counter() - started) * 1000)
         if status != 200:
             raise RuntimeError(f"The page answered {status}.")
-    return times
+    return taken
 
 
 def _through_uvicorn(run: Run, client: Client, address: str, count: int) -> list[float]:
@@ -138,7 +138,7 @@ def _through_uvicorn(run: Run, client: Client, address: str, count: int) -> list
         # A browser's cookie, over a connection that stays open, as a browser's does.
         cookies = {COOKIE: str(client.session.session_key)}
         with httpx.Client(base_url=portal.url, cookies=cookies, trust_env=False, timeout=30) as browser:
-            return _times(lambda: browser.get(address).status_code, count)
+            return times(lambda: browser.get(address).status_code, count)
     finally:
         portal.kill()
 

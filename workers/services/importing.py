@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,14 @@ class UnableToFind(Exception):
         self.detail = detail
 
 
+class UnableToImport(Exception):
+    """Why nothing was imported, as a sentence."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
 @dataclass(frozen=True)
 class ImportResult:
     """The new workers, and instance id → why it is none."""
@@ -54,6 +62,34 @@ def find(*, region: str, question: Mapping[str, Any]) -> list[dict[str, Any]]:
         return looks.importable(client, dict(question))
     except aws.AwsError as error:
         raise UnableToFind(error.sentence, error.detail) from error
+
+
+def import_found(*, look: Operation, instance_ids: Container[str] | None, by: Asker, now: datetime) -> ImportResult:
+    """Import those of `look`'s instances that are named, None: all, except what is skipped. Raises UnableToImport when that is none."""
+    found = look.result.get("instances", [])
+    chosen = [one for one in found if not one["skipped"] and (instance_ids is None or one["instance_id"] in instance_ids)]
+    if not chosen:
+        raise UnableToImport("Nothing was ticked, so nothing was imported.")
+    return import_instances(region=look.parameters["region"], instances=chosen, by=by, now=now)
+
+
+def adopt(*, instance_ids: Iterable[str] | None, by: Asker, now: datetime) -> ImportResult:
+    """Instances with the portal's tag become workers: those named, or all that are offered (None). Raises UnableToImport."""
+    offered = StrayInstance.objects.all()
+    if instance_ids is not None:
+        offered = offered.filter(instance_id__in=list(instance_ids)[: looks.MOST])
+    regions: dict[str, list[dict[str, Any]]] = {}
+    for stray in offered:
+        item = {"instance_id": stray.instance_id, "name": stray.name, "state": stray.state}
+        regions.setdefault(stray.region, []).append(item)
+    if not regions:
+        raise UnableToImport("That instance is not offered any more: it is a worker by now, or gone.")
+    total = ImportResult()
+    for region, items in regions.items():
+        result = import_instances(region=region, instances=items, by=by, now=now)
+        total.imported.extend(result.imported)
+        total.skipped.update(result.skipped)
+    return total
 
 
 def import_instances(*, region: str, instances: Iterable[Mapping[str, Any]], by: Asker, now: datetime) -> ImportResult:

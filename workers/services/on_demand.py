@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -42,6 +43,20 @@ def request_refresh(*, worker: Worker, by: User, now: datetime, from_address: st
         record.event_of(worker, EventKind.REFRESH, actor=actor, now=now, from_address=from_address).save()
         queue.refresh_region(region=worker.region)
         queue.refresh_cml()
+
+
+def request_many(
+    *, workers: Iterable[Worker], by: User, now: datetime, from_address: str | None = None
+) -> list[tuple[Worker, UnableToRefresh | None]]:
+    """Have each of `workers` read, and say of each why not, or None."""
+    asked: list[tuple[Worker, UnableToRefresh | None]] = []
+    for worker in workers:
+        try:
+            request_refresh(worker=worker, by=by, now=now, from_address=from_address)
+            asked.append((worker, None))
+        except UnableToRefresh as refusal:
+            asked.append((worker, refusal))
+    return asked
 
 
 def _refuse_unless_useful(worker: Worker, now: datetime) -> None:

@@ -21,8 +21,8 @@ from cmlmanager.htmx import wants_fragment
 from workers import access
 from workers.choices import OperationKind
 from workers.models import Operation, Worker
-from workers.services.operations import rules
 from workers.services.operations.asking import UnableToAsk
+from workers.services.operations.openings import why_not_delete
 from workers.services.operations.standing import on_its_way, standing
 
 # USD a month for an instance watched every minute: 7 metrics at 0.30. Source: Amazon CloudWatch pricing, us-east-1, first tier.
@@ -73,17 +73,11 @@ def _all(worker: Worker, others: list[Operation]) -> Iterable[tuple[str, Choice]
         "terminate_worker",
         Choice("terminate", "Terminate…", "power", _url("terminate", worker), why_not(kinds.TERMINATE)),
     )
-    yield "delete_worker", Choice("delete", "Delete record…", "trash", _url("delete", worker), _why_not_delete(worker, others))
+    yield "delete_worker", Choice("delete", "Delete record…", "trash", _url("delete", worker), why_not_delete(worker, others))
 
 
 def _url(name: str, worker: Worker) -> str:
     return reverse(f"worker-{name}", args=[worker.pk])
-
-
-def _why_not_delete(worker: Worker, others: list[Operation]) -> str:
-    if others:
-        return f"{others[0].doing} {others[0].subject_name or worker} is on its way, asked by {others[0].asked_by}."
-    return rules.may_delete_record(worker, keep_instance=True).sentence
 
 
 def still_runs(worker: Worker) -> str:

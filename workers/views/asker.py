@@ -1,19 +1,5 @@
-"""Who asks for an operation, taken from the request."""
+"""Who asks for an operation, for the pages."""
 
-from __future__ import annotations
+from workers.asker import asker
 
-from allauth.account.adapter import get_adapter
-
-from accounts.requests import PersonalRequest
-from workers.choices import ActorKind
-from workers.services.operations.asking import Asker
-from workers.services.record import Actor
-
-
-def asker(request: PersonalRequest, reason: str = "") -> Asker:
-    """The person of `request` with the address they come from (behind ALLAUTH_TRUSTED_PROXY_COUNT proxies) and their `reason`."""
-    return Asker(
-        actor=Actor(kind=ActorKind.PERSON, user=request.user),
-        from_address=get_adapter().get_client_ip(request),
-        reason=reason.strip(),
-    )
+__all__ = ["asker"]

@@ -20,7 +20,6 @@ from workers.choices import OperationKind, OperationState
 from workers.models import Operation
 from workers.services.operations import bulk, registry
 from workers.views.asker import asker
-from workers.views.bulk import ACTIONS
 
 PAGE = 100  # each row on the page is a channel of its stream
 
@@ -69,11 +68,8 @@ def batch_retry(request: PersonalRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 def _may(request: PersonalRequest, kind: OperationKind) -> bool:
-    other = registry.registered(kind)
-    if other is not None:
-        return other.retry is not None and request.user.has_perm(other.permission)
-    permissions = {asked: permission for permission, asked in ACTIONS.values()}
-    return kind in permissions and request.user.has_perm(permissions[kind])
+    permission = bulk.permission_to_retry(kind)
+    return permission is not None and request.user.has_perm(permission)
 
 
 def _stream_url(page: Page[Any]) -> str:

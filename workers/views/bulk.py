@@ -27,12 +27,10 @@ from workers.views.asker import asker
 
 REFRESH = "refresh"
 # What may be asked for many: the action's name → the permission that it needs and the kind of operation.
-ACTIONS = {
-    "start": ("workers.start_worker", OperationKind.START),
-    "stop": ("workers.stop_worker", OperationKind.STOP),
-    "tag": ("workers.tag_worker", OperationKind.TAG),
-    REFRESH: ("workers.refresh_worker", None),
+ACTIONS: dict[str, tuple[str, OperationKind | None]] = {
+    kind.value: (permission, kind) for kind, permission in service.PERMISSIONS.items()
 }
+ACTIONS[REFRESH] = ("workers.refresh_worker", None)
 
 
 @dataclass(frozen=True)
@@ -89,14 +87,9 @@ def _operations(request: PersonalRequest, kind: OperationKind, workers: list[Wor
 
 
 def _refresh(request: PersonalRequest, workers: list[Worker], back: str) -> HttpResponse:
-    outlooks = []
     address = asker(request).from_address
-    for worker in workers:
-        try:
-            on_demand.request_refresh(worker=worker, by=request.user, now=timezone.now(), from_address=address)
-            outlooks.append(Outlook(worker))
-        except on_demand.UnableToRefresh as refusal:
-            outlooks.append(Outlook(worker, why_not=refusal.sentence))
+    asked = on_demand.request_many(workers=workers, by=request.user, now=timezone.now(), from_address=address)
+    outlooks = [Outlook(worker, why_not=refusal.sentence if refusal else "") for worker, refusal in asked]
     context = {
         "will": [one for one in outlooks if not one.why_not],
         "wont": [one for one in outlooks if one.why_not],

@@ -47,13 +47,11 @@ def import_found(request: PersonalRequest, operation_id: uuid.UUID) -> HttpRespo
         raise Http404
     found = look.result.get("instances", [])
     if request.method == "POST":
-        wanted = set(request.POST.getlist("instance_id"))
-        chosen = [item for item in found if not item["skipped"] and ("all" in request.POST or item["instance_id"] in wanted)]
-        if not chosen:
-            messages.warning(request, "Nothing was ticked, so nothing was imported.")
+        try:
+            result = importing.import_found(look=look, instance_ids=_ticked(request), by=asker(request), now=timezone.now())
+        except importing.UnableToImport as refusal:
+            messages.warning(request, refusal.sentence)
             return redirect("worker-import-found", look.pk)
-        by, now = asker(request), timezone.now()
-        result = importing.import_instances(region=look.parameters["region"], instances=chosen, by=by, now=now)
         return _after(request, result)
     template = "workers/components/import_look.html" if wants_fragment(request) else "workers/import_found.html"
     return vary(render(request, template, _findings(look, found)))
@@ -63,22 +61,17 @@ def import_found(request: PersonalRequest, operation_id: uuid.UUID) -> HttpRespo
 @permission_required("workers.import_worker", raise_exception=True)
 def adopt(request: PersonalRequest) -> HttpResponse:
     """Instances with the portal's tag become workers: the ticked one, or all that are offered."""
-    offered = StrayInstance.objects.all()
-    if "all" not in request.POST:
-        offered = offered.filter(instance_id__in=request.POST.getlist("instance_id")[:200])
-    regions: dict[str, list[dict[str, Any]]] = {}
-    for stray in offered:
-        item = {"instance_id": stray.instance_id, "name": stray.name, "state": stray.state}
-        regions.setdefault(stray.region, []).append(item)
-    total = ImportResult()
-    for region, items in regions.items():
-        result = importing.import_instances(region=region, instances=items, by=asker(request, "Adopted"), now=timezone.now())
-        total.imported.extend(result.imported)
-        total.skipped.update(result.skipped)
-    if not regions:
-        messages.warning(request, "That instance is not offered any more: it is a worker by now, or gone.")
+    try:
+        result = importing.adopt(instance_ids=_ticked(request), by=asker(request, "Adopted"), now=timezone.now())
+    except importing.UnableToImport as refusal:
+        messages.warning(request, refusal.sentence)
         return redirect("worker-import")
-    return _after(request, total)
+    return _after(request, result)
+
+
+def _ticked(request: PersonalRequest) -> set[str] | None:
+    """Which instances are meant; None: all."""
+    return None if "all" in request.POST else set(request.POST.getlist("instance_id"))
 
 
 def _after(request: PersonalRequest, result: ImportResult) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -17,11 +18,12 @@ from cmlmanager.htmx import vary, wants_fragment
 from workers import access
 from workers.choices import OperationKind
 from workers.life_forms import DeleteForm, ReasonForm, TerminateForm
-from workers.models import Worker
+from workers.models import Operation, Worker
 from workers.services import records
 from workers.services.licenses import requests
 from workers.services.operations import asking, rules
-from workers.services.operations.asking import UnableToAsk
+from workers.services.operations.asking import Asker, UnableToAsk
+from workers.services.operations.requests import ask_monitoring
 from workers.services.operations.standing import on_its_way, standing
 from workers.views.actions import answer, leave_for, say_asked, say_refused, still_runs
 from workers.views.asker import asker
@@ -31,14 +33,14 @@ from workers.views.asker import asker
 def worker_start(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """Ask for a start. How it goes arrives on the page by the stream."""
     found = access.worker_to_act_on(request, worker_id, "workers.start_worker")
-    return _ask(request, found, OperationKind.START)
+    return _ask(request, found, lambda by: _life(OperationKind.START, found, by))
 
 
 @require_POST
 def worker_stop(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     """Ask for a stop, with a reason if one is given."""
     found = access.worker_to_act_on(request, worker_id, "workers.stop_worker")
-    return _ask(request, found, OperationKind.STOP)
+    return _ask(request, found, lambda by: _life(OperationKind.STOP, found, by))
 
 
 @require_POST
@@ -49,12 +51,7 @@ def worker_monitoring(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRes
     if on not in {"0", "1"}:
         messages.warning(request, "Nothing was changed: say whether detailed monitoring is to be on or off.")
         return answer(request, found)
-    if found.detailed_monitoring == (on == "1"):
-        say_refused(
-            request, UnableToAsk(f"Detailed monitoring of {found} is {'on' if on == '1' else 'off'} already.", already=True)
-        )
-        return answer(request, found)
-    return _ask(request, found, OperationKind.MONITOR, {"on": on == "1"})
+    return _ask(request, found, lambda by: ask_monitoring(worker=found, on=on == "1", by=by, now=timezone.now()))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,16 +102,17 @@ def worker_delete(request: PersonalRequest, worker_id: uuid.UUID) -> HttpRespons
     return _confirm(request, "delete", {"worker": found, "form": form, "has_instance": has_instance}, refused=bool(form.errors))
 
 
-def _ask(
-    request: PersonalRequest, found: Worker, kind: OperationKind, parameters: dict[str, Any] | None = None
-) -> HttpResponse:
+def _life(kind: OperationKind, found: Worker, by: Asker) -> Operation:
+    return asking.ask(kind=kind, worker=found, by=by, now=timezone.now())
+
+
+def _ask(request: PersonalRequest, found: Worker, ask: Callable[[Asker], Operation]) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
         messages.warning(request, f"Nothing was done. Reason: {' '.join(map(str, form.errors['reason']))}")
         return answer(request, found)
     try:
-        by = asker(request, form.cleaned_data["reason"])
-        say_asked(request, asking.ask(kind=kind, worker=found, by=by, now=timezone.now(), parameters=parameters))
+        say_asked(request, ask(asker(request, form.cleaned_data["reason"])))
     except UnableToAsk as refusal:
         say_refused(request, refusal)
     return answer(request, found)

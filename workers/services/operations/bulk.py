@@ -23,6 +23,14 @@ MOST = 500  # workers at once
 REFILL_RATES = {OperationKind.START: 2, OperationKind.STOP: 5, OperationKind.TAG: 10}
 
 
+# The kinds that may be asked of many, and the permission that each needs.
+PERMISSIONS = {
+    OperationKind.START: "workers.start_worker",
+    OperationKind.STOP: "workers.stop_worker",
+    OperationKind.TAG: "workers.tag_worker",
+}
+
+
 class UnableToAskMany(Exception):
     """Why nothing at all was asked, as a sentence."""
 
@@ -60,6 +68,14 @@ def ask_many(
             else:
                 turns[worker.region] += 1
     return batch
+
+
+def permission_to_retry(kind: OperationKind) -> str | None:
+    """Which permission trying again what failed in a batch of `kind` needs; None: it cannot be tried again."""
+    other = registry.registered(kind)
+    if other is not None:
+        return other.permission if other.retry is not None else None
+    return PERMISSIONS.get(kind)
 
 
 def retry(*, batch: uuid.UUID, by: Asker, now: datetime) -> uuid.UUID:

@@ -1,0 +1,1 @@
+"""The fleet for programs: routers over the services that the pages use."""
