@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run install system test test-slow check fmt bench clean lock screenshots
+.PHONY: help run install system test test-slow test-keycloak check fmt bench clean lock screenshots
 
 help:
 	@echo 'make run          the whole portal on this machine, against simulated AWS and CML (PORT=8000 VAR=var)'
 	@echo 'make test         lint, types, layers, migrations, tests, browser (about ten minutes on two cores)'
 	@echo 'make test-slow    the tests that take long: killed processes, a hundred machines, whole sandboxes; CI runs both'
+	@echo 'make test-keycloak  the portal against a real Keycloak, which Maven fetches; CI runs it too'
 	@echo 'make check        the same without tests'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        measure the numbers of the design'
@@ -51,10 +52,15 @@ check: install
 	tests/check_settings.sh $(BIN)/python
 
 test: check system
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow and not keycloak'
 
 test-slow: install system
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
+
+# Exit status 3 of prepare.sh: no Java or Maven here. It has said so; under CI it is 1.
+test-keycloak: install system
+	@tests/keycloak/prepare.sh || { status=$$?; [ $$status = 3 ] && exit 0; exit $$status; }; \
+	  $(BIN)/python -m tests.keycloak.distribution && $(BIN)/python -m pytest -m keycloak --timeout 300 tests/keycloak
 
 fmt: install
 	$(BIN)/ruff check --fix --quiet . || true

@@ -52,7 +52,8 @@ class AuthenticateView(OIDCAuthenticationRequestView):
     def get(self, request: HttpRequest) -> HttpResponse:
         _must_be_on()
         try:
-            self.OIDC_OP_AUTH_ENDPOINT = discovery.provider().authorization_endpoint
+            # Asked now: a browser that is sent to a provider which is away ends on its own error page, and our sentence is never seen.
+            self.OIDC_OP_AUTH_ENDPOINT = discovery.provider(fresh=True).authorization_endpoint
         except ProviderAway as error:
             return refused(request, _problem_of(error), str(error), wanted=request.GET.get(REDIRECT_FIELD_NAME))
         response: HttpResponseRedirect = super().get(request)
