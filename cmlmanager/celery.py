@@ -8,11 +8,14 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_ready
 
+from cmlmanager import alive
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cmlmanager.settings")
 
 app = Celery("cmlmanager")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+alive.start()
 
 
 @setup_logging.connect
