@@ -8,6 +8,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import receivers
+        from accounts.oidc import checks  # noqa: F401  (registers them)
         from accounts.services import grant_capabilities
 
         # Every app's permissions exist only after its own post_migrate, so this runs for each sender; it is idempotent.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -52,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.oidc.middleware.RenewalMiddleware",
     "accounts.middleware.SessionsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -106,7 +108,7 @@ REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend", "accounts.oidc.backend.KeycloakBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -129,6 +131,36 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, maximum=10)
 API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, minimum=1, maximum=3660)
 API_TOKENS_PER_PERSON = env.integer("API_TOKENS_PER_PERSON", 20, maximum=1000)
 SUPPORT_CONTACT = env.text("SUPPORT_CONTACT", "the people who run this portal")
+
+# ── Keycloak, or another OpenID provider ───────────────────────────────────────────────────────────────────────────
+# The issuer to the letter, as the provider's tokens have it; "" switches sign-in with it off. accounts.oidc reads the rest from there.
+OIDC_ISSUER = env.text("OIDC_ISSUER", "").strip()
+OIDC_INTERNAL_URL = env.text("OIDC_INTERNAL_URL", "").strip().rstrip("/")
+OIDC_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))] if OIDC_ISSUER else []
+OIDC_NAME = env.text("OIDC_NAME", "").strip() or "Keycloak"
+# Named as mozilla-django-oidc has them.
+OIDC_RP_CLIENT_ID = env.text("OIDC_CLIENT_ID", "").strip()
+OIDC_RP_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET", "")
+OIDC_RP_SCOPES = env.text("OIDC_SCOPES", "openid profile email")
+OIDC_RP_SIGN_ALGO = env.text("OIDC_SIGN_ALGORITHM", "RS256").strip()
+OIDC_SIGN_ALGORITHMS = [OIDC_RP_SIGN_ALGO]
+OIDC_USE_PKCE = True
+OIDC_MAX_STATES = 10  # sign-ins of one browser that are under way
+OIDC_TIMEOUT = env.integer("OIDC_TIMEOUT", 5, minimum=1, maximum=30)  # seconds
+OIDC_REQUIRE_VERIFIED_EMAIL = env.boolean("OIDC_REQUIRE_VERIFIED_EMAIL", True)
+# What people of the provider may do: its groups and roles → ours (accounts.oidc.rolemap), and a role for those whom the map does not know.
+OIDC_ROLE_MAP = env.document("OIDC_ROLE_MAP", "{}")
+OIDC_DEFAULT_ROLE = env.text("OIDC_DEFAULT_ROLE", "none").strip().lower()
+OIDC_STAFF_ROLE = env.text("OIDC_STAFF_ROLE", "admin").strip().lower()
+OIDC_SUPERUSER_ROLE = env.text("OIDC_SUPERUSER_ROLE", "none").strip().lower()
+OIDC_GROUPS_CLAIM = env.text("OIDC_GROUPS_CLAIM", "groups").strip()
+OIDC_ROLES_CLAIM = env.text("OIDC_ROLES_CLAIM", "roles").strip()
+# Minutes between two looks whether the provider still knows a session, and how long one goes on while the provider is away.
+OIDC_RENEW_MINUTES = env.integer("OIDC_RENEW_MINUTES", 5, minimum=1, maximum=24 * 60)
+OIDC_GRACE_MINUTES = env.integer("OIDC_GRACE_MINUTES", 60, minimum=1, maximum=24 * 60)
+# Whom access tokens at the API must be for, and which clients may have asked for them.
+OIDC_API_AUDIENCE = env.text("OIDC_API_AUDIENCE", OIDC_RP_CLIENT_ID).strip()
+OIDC_API_CLIENTS = env.names("OIDC_API_CLIENTS", OIDC_RP_CLIENT_ID)
 
 # ── Browser security ───────────────────────────────────────────────────────────────────────────────────────────────
 # A session is over after so long whatever happens, and after so long without its person; 0: never because of that.
@@ -159,7 +191,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        # Signing out is a form, and browsers apply this to where its answer sends them too.
+        "form-action": [SELF, *OIDC_ORIGINS],
         "manifest-src": [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],

@@ -19,10 +19,14 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
     """Sessions."""
 
     def alive(self, now: datetime) -> SignInQuerySet:
-        """Those that are not over at `now`: neither too long without a sign of their person, nor too old."""
+        """Those that are not over at `now`: neither too long without a sign of their person, nor too old, nor too long unconfirmed by
+        the provider that they come from.
+        """
         alive = Q(started_at__gt=now - timedelta(seconds=settings.SESSION_COOKIE_AGE))
         if settings.SESSION_IDLE_SECONDS:
             alive &= Q(last_seen_at__gt=now - timedelta(seconds=settings.SESSION_IDLE_SECONDS))
+        unconfirmed = timedelta(minutes=settings.OIDC_RENEW_MINUTES + settings.OIDC_GRACE_MINUTES)
+        alive &= Q(provider_session=None) | Q(provider_session__renewed_at__gt=now - unconfirmed)
         return self.filter(alive)
 
     def over(self, now: datetime) -> SignInQuerySet:
