@@ -125,6 +125,7 @@ def _field(setting: Setting) -> forms.Field:
             choices=[(name, name) for name in setting.choices],
             widget=forms.CheckboxSelectMultiple,
             error_messages={"required": "At least one."},
+            required=not setting.none,
         )
     longest = setting.longest if isinstance(setting, Line) else 400
     return forms.CharField(

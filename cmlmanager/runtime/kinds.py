@@ -109,16 +109,17 @@ class Line(Setting):
 
 @dataclass(frozen=True, kw_only=True)
 class Names(Setting):
-    """Some of the names that the installation has, at least one."""
+    """Some of the names that the installation has."""
 
     offered: str  # the name of Django's setting with all of them
+    none: str = ""  # what it means when none is chosen; "": at least one must be
 
     @property
     def choices(self) -> list[str]:
         return list(getattr(settings, self.offered))
 
     def clean(self, value: Any) -> list[str]:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list) or not (value or self.none):
             raise ValueError("At least one.")
         for name in value:
             if name not in self.choices:
@@ -126,7 +127,7 @@ class Names(Setting):
         return [name for name in self.choices if name in value]
 
     def words(self, value: Any) -> str:
-        return ", ".join(value)
+        return ", ".join(value) or self.none
 
 
 @dataclass(frozen=True, kw_only=True)

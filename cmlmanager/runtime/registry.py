@@ -92,8 +92,9 @@ SETTINGS: tuple[Setting, ...] = (
         name="DISCOVERY_REGIONS",
         group=Group.DISCOVERY,
         label="Regions",
-        explanation="Where to look.",
+        explanation="Where to look. None chosen: in every region.",
         offered="AWS_REGIONS",
+        none="every region",
     ),
     Number(
         name="DISCOVERY_INTERVAL",

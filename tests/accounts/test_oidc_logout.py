@@ -86,7 +86,7 @@ def test_signing_out_takes_a_form_with_its_token(provider: OpenIdProvider) -> No
 
 def test_local_people_are_not_sent_to_the_provider(provider: OpenIdProvider, uma: User) -> None:
     browser = Client()
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
     assert browser.post("/sign-out/")["Location"] == "/sign-in/"
 
 

@@ -92,7 +92,6 @@ def test_saving_what_is_there_changes_nothing_and_leaves_no_line(browser: Client
         ("discovery", {"DISCOVERY": "on"}, "Give a pattern of AMI names or a tag first"),
         ("discovery", {"DISCOVERY_AMI_NAME": "***"}, "nearly every AMI"),
         ("discovery", {"DISCOVERY_TAG": "=x"}, "Give a tag as key or key=value."),
-        ("discovery", {"DISCOVERY_REGIONS": None}, "At least one."),
         ("discovery", {"DISCOVERY_REGIONS": ["mars-1"]}, "mars-1"),
         ("nightly", {"LABS_NIGHTLY_HOUR": "24"}, "From 0 to 23"),
     ],
@@ -203,7 +202,7 @@ def test_the_page_costs_the_same_however_much_was_changed(browser: Client, djang
         SettingValue(name=s.name, value=s.default, version=1, changed_at=timezone.now(), changed_name="ada") for s in SETTINGS
     )
 
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):  # one of them is the session's row, one the header's word on the system
         page(browser)
 
 

@@ -17,7 +17,7 @@ from django.test import Client
 from accounts.models import User
 from tests.runtime.saving import save
 browser = Client(headers={{"Host": "127.0.0.1"}})
-browser.force_login(User.objects.get(username="admin"), backend="allauth.account.auth_backends.AuthenticationBackend")
+browser.force_login(User.objects.get(username="admin"), backend="accounts.local.backend.LocalBackend")
 answer = save(browser, "reading", STATE_INTERVAL="{seconds}").status_code
 """
 AUDIT = """
