@@ -153,6 +153,20 @@ def check_disk_lines(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register()
+def check_sessions(**kwargs: Any) -> list[CheckMessage]:
+    """A warning that is there from the beginning warns of nothing, and an idle limit beyond the age of a session never comes."""
+    problems: list[CheckMessage] = []
+    shortest = min(settings.SESSION_COOKIE_AGE, settings.SESSION_IDLE_SECONDS or settings.SESSION_COOKIE_AGE)
+    if shortest < settings.SESSION_WARNING_SECONDS * 2:
+        message = "SESSION_WARNING_MINUTES is more than half of a session: people would be warned most of the time."
+        problems.append(Warning(message, id="cmlmanager.W032"))
+    if settings.SESSION_IDLE_SECONDS > settings.SESSION_COOKIE_AGE:
+        message = "SESSION_IDLE_MINUTES is longer than SESSION_HOURS: sessions end before."
+        problems.append(Warning(message, id="cmlmanager.W033"))
+    return problems
+
+
 @register(Tags.security, deploy=True)
 def check_production(**kwargs: Any) -> list[CheckMessage]:
     """What Django's own deployment checks do not know."""

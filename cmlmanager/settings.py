@@ -209,6 +209,10 @@ OIDC_API_CLIENTS = env.names("OIDC_API_CLIENTS", OIDC_RP_CLIENT_ID)
 # A session is over after so long whatever happens, and after so long without its person; 0: never because of that.
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
 SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_MINUTES", 60, maximum=24 * 60 * 30) * 60
+if 0 < SESSION_IDLE_SECONDS < 300:
+    raise ImproperlyConfigured(
+        "SESSION_IDLE_MINUTES is less than 5: nobody could read a page. Use 5 or more, or 0 for no limit."
+    )
 SESSION_WARNING_SECONDS = env.integer("SESSION_WARNING_MINUTES", 5, minimum=1, maximum=60) * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
