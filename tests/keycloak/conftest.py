@@ -54,6 +54,10 @@ def portal(tmp_path_factory: pytest.TempPathFactory, keycloak: Keycloak) -> Iter
     yield portal
     portal.kill()
     redis.kill()
+    log = portal.log.read_text()
+    assert "Traceback" not in log, log
+    assert keycloak.client_secret not in log
+    assert "eyJ" not in log  # how every token begins
 
 
 @pytest.fixture
