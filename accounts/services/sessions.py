@@ -132,7 +132,7 @@ def sign_in_of(session: SessionBase, user: User, *, now: datetime) -> SignIn | N
 
 def touch(sign_in: SignIn, *, address: str | None, now: datetime, exactly: bool = False) -> None:
     """Its person did something at `now`. Written at most once a minute, or `exactly`; never brings an ended session back."""
-    if not exactly and now - sign_in.last_seen_at < _EXACT_TO and sign_in.address == address:
+    if not exactly and now - sign_in.last_seen_at < _EXACT_TO:
         return
     sign_in.last_seen_at, sign_in.address = max(now, sign_in.last_seen_at), address
     SignIn.objects.filter(pk=sign_in.pk).update(last_seen_at=sign_in.last_seen_at, address=address)

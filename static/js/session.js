@@ -15,11 +15,11 @@
   if (!banner) return;
 
   const UNATTENDED = "X-Unattended";
-  const AGAIN = 20000; // between two questions while the end is near, and after one that was not answered
+  const AGAIN = { near: 20000, over: 5000 }; // between two questions while the end is near, and when it should have come
   const HOW_LONG = 8000; // that an answer may take
   const SAY_AT = [60, 0]; // seconds before the end at which it is said once more
   const html = document.documentElement;
-  const sources = { end: 0, limit: 0 };
+  const ends = { at: 0, limit: 0 }; // by this machine's clock
   const seconds = (name) => Number(banner.dataset[name]) || 0;
 
   let shown = null; // which paragraph
@@ -29,12 +29,12 @@
   let said = Infinity; // seconds before the end when it was last said
   let channel = null;
 
-  const left = () => Math.round((sources.end - Date.now()) / 1000);
+  const left = () => Math.round((ends.at - Date.now()) / 1000);
   const here = () => location.pathname + location.search;
 
   function learn({ ends_in: endsIn, limit_in: limitIn }) {
-    sources.end = Date.now() + endsIn * 1000;
-    sources.limit = Date.now() + limitIn * 1000;
+    ends.at = Date.now() + endsIn * 1000;
+    ends.limit = Date.now() + limitIn * 1000;
   }
 
   // ── What is said ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,7 +58,7 @@
 
   function warn() {
     const count = Math.max(0, left());
-    const name = sources.limit <= sources.end + 1000 ? "limit" : "idle";
+    const name = ends.limit <= ends.at + 1000 ? "limit" : "idle";
     const isNew = shown !== name;
     show(name);
     const part = banner.querySelector(`[data-when="${name}"]`);
@@ -122,7 +122,7 @@
       begin();
       learn(known);
       if (left() > seconds("warning")) beWell();
-      tell({ end: sources.end, limit: sources.limit });
+      tell({ end: ends.at, limit: ends.limit });
     } catch {
       // The server cannot be reached: that says nothing about the session.
     }
@@ -130,7 +130,7 @@
 
   function tick() {
     if (over || left() > seconds("warning")) return;
-    if (Date.now() - askedAt > AGAIN) ask();
+    if (Date.now() - askedAt > (left() > 0 ? AGAIN.near : AGAIN.over)) ask();
     else if (!asking) warn(); // the server was asked, and says so too or cannot be reached
   }
 
@@ -141,9 +141,9 @@
 
   function hear(news) {
     if (news.over && !over) ask();
-    if (!news.end || over || news.end <= sources.end) return;
-    sources.end = news.end;
-    sources.limit = news.limit;
+    if (!news.end || over || news.end <= ends.at) return;
+    ends.at = news.end;
+    ends.limit = news.limit;
     if (left() > seconds("warning")) beWell();
   }
 
@@ -189,9 +189,9 @@
 
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
     if (!detail.successful || !attended(detail.requestConfig?.triggeringEvent) || !seconds("idle") || over) return;
-    sources.end = Math.min(sources.limit, Date.now() + seconds("idle") * 1000);
+    ends.at = Math.min(ends.limit, Date.now() + seconds("idle") * 1000);
     beWell();
-    tell({ end: sources.end, limit: sources.limit });
+    tell({ end: ends.at, limit: ends.limit });
   });
 
   // ── Less than before ───────────────────────────────────────────────────────────────────────────────────────────────

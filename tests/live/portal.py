@@ -120,15 +120,19 @@ class Portal:
         headers = {"Accept": accept, "Cookie": f"{COOKIE}={session}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         return httpx.get(f"{self.url}/api/events/stream{query}", headers=headers)
 
-    def stream(self, session: str, *channels: str, buffer: int | None = None, last_id: str = "") -> Stream:
+    def stream(
+        self, session: str, *channels: str, buffer: int | None = None, last_id: str = "", authorization: str = ""
+    ) -> Stream:
         """An open stream. `buffer`: bytes that the socket takes while nobody reads. `last_id`: where to go on."""
-        return Stream(self.port, session, channels, buffer, last_id)
+        return Stream(self.port, session, channels, buffer, last_id, authorization)
 
 
 class Stream:
     """A page's stream over a plain socket, which costs the test no thread."""
 
-    def __init__(self, port: int, session: str, channels: tuple[str, ...], buffer: int | None, last_id: str) -> None:
+    def __init__(
+        self, port: int, session: str, channels: tuple[str, ...], buffer: int | None, last_id: str, authorization: str
+    ) -> None:
         self.events: list[tuple[str, str]] = []
         self.last_id = last_id
         self.head = b""
@@ -141,6 +145,7 @@ class Stream:
         self._socket.connect(("127.0.0.1", port))
         query = "&".join(f"channel={channel}" for channel in channels)
         again = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
+        again += f"Authorization: {authorization}\r\n" if authorization else ""
         self._socket.sendall(
             f"GET /api/events/stream?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n"
             f"Cookie: {COOKIE}={session}\r\n{again}\r\n".encode()
