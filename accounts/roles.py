@@ -58,6 +58,12 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "labs.delete_lab": _ADMINS,
     "labs.view_labversion": _ADMINS,  # in the Django admin
     "labs.view_labscheck": _ADMINS,
+    # The system page is for whoever sees workers; to act there, and the rows in the Django admin.
+    "system.operate_job": _ADMINS,
+    "system.view_job": _ADMINS,
+    "system.view_jobrun": _ADMINS,
+    "system.view_checkresult": _ADMINS,
+    "system.view_process": _ADMINS,
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

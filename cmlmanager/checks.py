@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from workers import finding, provisioning
+from workers import aws_accounts, finding, provisioning
 
 
 @register(Tags.security)
@@ -30,9 +30,17 @@ def check_secrets_keys(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_aws(**kwargs: Any) -> list[CheckMessage]:
-    """Regions must be named once each; an endpoint of our own means the sandbox or a test."""
+    """Accounts must be what AWS can have, regions named once each; an endpoint of our own means the sandbox or a test."""
     problems: list[CheckMessage] = []
-    if not settings.AWS_REGIONS:
+    accounts = aws_accounts.problems(settings.AWS_ACCOUNTS)
+    problems += [Error(sentence, id="cmlmanager.E011") for sentence in accounts]
+    if settings.AWS_ACCOUNTS and not accounts:
+        problems += [
+            Error(f"{account.name} in AWS_ACCOUNTS has no regions, and AWS_REGIONS is empty.", id="cmlmanager.E003")
+            for account in aws_accounts.configured()
+            if not account.regions
+        ]
+    elif not settings.AWS_REGIONS:
         problems.append(Error("AWS_REGIONS is empty: name at least one region.", id="cmlmanager.E003"))
     if len(set(settings.AWS_REGIONS)) != len(settings.AWS_REGIONS):
         problems.append(Error("AWS_REGIONS names a region twice.", id="cmlmanager.E004"))
@@ -49,7 +57,10 @@ def check_aws(**kwargs: Any) -> list[CheckMessage]:
 def check_provisioning(**kwargs: Any) -> list[CheckMessage]:
     """Templates of new workers must be what EC2 accepts, as far as one can tell without asking it."""
     problems: list[CheckMessage] = [
-        Error(sentence, id="cmlmanager.E008") for sentence in provisioning.problems(settings.PROVISIONING, settings.AWS_REGIONS)
+        Error(sentence, id="cmlmanager.E008")
+        for sentence in provisioning.problems(
+            settings.PROVISIONING, aws_accounts.regions(), [account.name for account in aws_accounts.configured()]
+        )
     ]
     if not settings.AMI_OWNERS:
         problems.append(Error("AMI_OWNERS is empty: a name pattern would mean the AMIs of everybody.", id="cmlmanager.E009"))
@@ -68,7 +79,7 @@ def check_discovery(**kwargs: Any) -> list[CheckMessage]:
         except ValueError as error:
             name = "DISCOVERY_TAG" if by == finding.By.TAG else "DISCOVERY_AMI_NAME"
             problems.append(Error(f"{name} is {value!r}: {error}", id="cmlmanager.E010"))
-    if not any(asked.values()) and set(settings.DISCOVERY_REGIONS) != set(settings.AWS_REGIONS):
+    if not any(asked.values()) and settings.DISCOVERY_REGIONS:
         message = "DISCOVERY_REGIONS is set, but neither DISCOVERY_AMI_NAME nor DISCOVERY_TAG: nothing will be discovered."
         problems.append(Warning(message, id="cmlmanager.W003"))
     return problems
@@ -90,12 +101,39 @@ def check_notifications(**kwargs: Any) -> list[CheckMessage]:
     return problems
 
 
+@register(Tags.security)
+def check_ways_in(**kwargs: Any) -> list[CheckMessage]:
+    """Without Keycloak and without local accounts nobody gets in."""
+    if settings.LOCAL_ACCOUNTS == "on" or getattr(settings, "OIDC_ISSUER", None):
+        return []
+    message = f"LOCAL_ACCOUNTS is {settings.LOCAL_ACCOUNTS} and OIDC_ISSUER is not set: people cannot sign in."
+    return [Warning(message, id="cmlmanager.W040")]
+
+
+@register(Tags.security, deploy=True)
+def check_second_factors(**kwargs: Any) -> list[CheckMessage]:
+    """A password alone should not open an administrator's account."""
+    if settings.MFA_REQUIRED_FOR_ADMINS or settings.LOCAL_ACCOUNTS == "off":
+        return []
+    message = "MFA_REQUIRED_FOR_ADMINS is off: a password alone opens an administrator's local account."
+    return [Warning(message, id="cmlmanager.W041")]
+
+
 @register()
 def check_intervals(**kwargs: Any) -> list[CheckMessage]:
     """A slower state refresh than CML refresh would show CML's word about machines that are gone."""
     if settings.STATE_INTERVAL > settings.CML_INTERVAL:
         message = "STATE_INTERVAL is longer than CML_INTERVAL: machine states will be older than CML's."
         return [Warning(message, id="cmlmanager.W001")]
+    return []
+
+
+@register()
+def check_disk_lines(**kwargs: Any) -> list[CheckMessage]:
+    """A disk that is failing has been warned of before."""
+    if settings.DISK_FREE_FAILING > settings.DISK_FREE_WARNING:
+        message = "DISK_FREE_FAILING is above DISK_FREE_WARNING: a filling disk would be failing before anybody was warned."
+        return [Warning(message, id="cmlmanager.W030")]
     return []
 
 

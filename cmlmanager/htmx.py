@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import resolve_url
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.access import UNATTENDED
@@ -25,6 +25,13 @@ def wants_fragment(request: HttpRequest) -> bool:
 def vary(response: HttpResponse) -> HttpResponse:
     """Mark an answer that differs for htmx, so that the browser's back button shows no fragment as a page."""
     patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def go_to(address: str) -> HttpResponse:
+    """Send htmx's whole page elsewhere. A redirect would be followed and swapped into the part that asked."""
+    response = HttpResponse(status=204, headers={"HX-Redirect": address})
+    add_never_cache_headers(response)  # whoever is signed in the next time is not sent there
     return response
 
 
@@ -52,7 +59,7 @@ class SignInRedirectMiddleware:
         if is_form:
             messages.warning(request, "You were signed out meanwhile, so nothing was done. Sign in, and do it again.")
         if by_htmx:
-            return HttpResponse(status=204, headers={"HX-Redirect": _sign_in(request.headers.get("HX-Current-URL", ""))})
+            return go_to(_sign_in(request.headers.get("HX-Current-URL", "")))
         if is_form:
             return HttpResponseRedirect(_sign_in(request.headers.get("Referer", "")))
         return response

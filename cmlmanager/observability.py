@@ -28,6 +28,8 @@ def logging_configuration(*, json: bool, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             # These log request headers or bodies below WARNING.
             "botocore": {"level": "WARNING"},
+            # A role that cannot be assumed is told by whoever wanted to call AWS, in a sentence and not as a stack.
+            "botocore.credentials": {"level": "ERROR"},
             "urllib3": {"level": "WARNING"},
             "requests": {"level": "WARNING"},
         },

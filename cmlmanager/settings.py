@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -29,9 +30,11 @@ CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 INSTALLED_APPS = [
     "allauth",
     "allauth.account",  # before accounts, which takes its list of addresses out of the admin
+    "allauth.mfa",
     "accounts.apps.AccountsConfig",
     "workers.apps.WorkersConfig",
     "labs.apps.LabsConfig",
+    "cmlmanager.system.apps.SystemConfig",
     "cmlmanager.apps.PortalConfig",
     "cmlmanager.api.apps.ApiConfig",
     "cmlmanager.apps.DeskConfig",
@@ -63,6 +66,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "cmlmanager.htmx.SignInRedirectMiddleware",
+    "accounts.local.middleware.DutiesMiddleware",
     "accounts.middleware.RoleRequiredMiddleware",
     "accounts.middleware.PreferencesMiddleware",
     "accounts.middleware.PrivatePagesMiddleware",
@@ -76,7 +80,12 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["heroicons.templatetags.heroicons", "workers.templatetags.fleet", "workers.templatetags.charts"],
+            "builtins": [
+                "heroicons.templatetags.heroicons",
+                "workers.templatetags.fleet",
+                "workers.templatetags.charts",
+                "cmlmanager.system.templatetags.system",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -105,12 +114,24 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Sign-in rate limits live here. In the database, so that they hold over all web processes and sign-in works while Redis is away.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# Of a full cache a third is thrown away at random, counters of failures among it: guessing under many names must not fill it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend", "accounts.oidc.backend.KeycloakBackend"]
+# on, break-glass (one administrator, at an address of its own) or off: accounts.local.policy.
+LOCAL_ACCOUNTS = env.text("LOCAL_ACCOUNTS", "break-glass" if env.text("OIDC_ISSUER", "") else "on").strip().lower()
+if LOCAL_ACCOUNTS not in {"on", "break-glass", "off"}:
+    raise ImproperlyConfigured(f"LOCAL_ACCOUNTS is {LOCAL_ACCOUNTS!r}; use on, break-glass or off.")
+LOCAL_BACKEND = "accounts.local.backend.LocalBackend"
+AUTHENTICATION_BACKENDS = [LOCAL_BACKEND, "accounts.oidc.backend.KeycloakBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -120,14 +141,33 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "fleet"
 LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_ADAPTER = "accounts.adapter.ClosedRegistrationAdapter"
+ACCOUNT_ADAPTER = "accounts.adapter.LocalAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 # Ten failures in five minutes from one address, or five for one account, then wait.
-ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/5m/ip,5/5m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "10/5m/ip,5/5m/key",
+    "break_glass": "5/5m/ip",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+}
+# Second factors of local accounts; those of Keycloak's people are Keycloak's. Secrets are encrypted by the adapter.
+MFA_REQUIRED_FOR_ADMINS = env.boolean("MFA_REQUIRED_FOR_ADMINS", not SANDBOX)
+MFA_ADAPTER = "accounts.local.factors.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "preferred"
+MFA_TOTP_ISSUER = "CML Cloud Manager"
+MFA_FORMS = {
+    "activate_totp": "accounts.local.forms.SetUpAppForm",
+    "add_webauthn": "accounts.local.forms.AddPasskeyForm",
+    "edit_webauthn": "accounts.local.forms.RenamePasskeyForm",
+}
+ACCOUNT_FORMS = {"change_password": "accounts.local.forms.NewPasswordForm"}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, maximum=10)
 # Personal API tokens: for how long one may be made, and how many a person may have.
 API_TOKEN_DAYS = env.integer("API_TOKEN_DAYS", 365, minimum=1, maximum=3660)
@@ -223,6 +263,8 @@ STORAGES = {
 # ── AWS and CML ────────────────────────────────────────────────────────────────────────────────────────────────────
 AWS_REGIONS = env.names("AWS_REGIONS", "us-east-1")
 AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "") or None
+# Accounts beside or instead of that of the process's own credentials, as a list of objects: see .env.example, workers.aws_accounts.
+AWS_ACCOUNTS = env.document("AWS_ACCOUNTS", "[]")
 # Whose AMIs a name pattern may mean: accounts, or self. Anybody may publish an AMI under any name.
 AMI_OWNERS = env.names("AMI_OWNERS", "self")
 # The ways to make a worker that the form offers: a list of objects, see .env.example; checked by cmlmanager.checks.
@@ -250,7 +292,7 @@ CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
 # Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
 DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
-DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS", ",".join(AWS_REGIONS))
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS")  # none named: all
 DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
@@ -306,6 +348,7 @@ LIVE_CHANNELS = {
     "notifications": "workers.view_notificationtarget",
     "lab": "labs.view_lab",
     "labs": "labs.view_lab",
+    "system": "workers.view_worker",
 }
 # The same for JSON events: what stands after `events.`, and all permissions that a reader needs; "" is `events` alone, which carries all.
 LIVE_EVENTS = {
@@ -345,7 +388,7 @@ CELERY_TIMEZONE = "UTC"
 STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
 CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
 LABS_TICK = max(0.5, min(5, LABS_INTERVAL / 10))
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
     "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
     "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
@@ -362,7 +405,16 @@ CELERY_BEAT_SCHEDULE = {
     "api_answers": {"task": "api.prune_answers", "schedule": 3600, "options": {"expires": 3600}},
     "sessions": {"task": "accounts.prune_sessions", "schedule": 3600, "options": {"expires": 3600}},
     "retention": {"task": "workers.prune_samples", "schedule": 3600, "options": {"expires": 3600}},
+    "system": {"task": "system.check", "schedule": 10, "options": {"expires": 10}},
+    "runs": {"task": "system.prune_runs", "schedule": 3600, "options": {"expires": 3600}},
 }
+for _name, _entry in CELERY_BEAT_SCHEDULE.items():
+    _entry["options"]["headers"] = {"cmlmanager_job": _name}  # what beat sends is told from what services send
+# Days for which the runs of jobs are kept; of each job no more than 500.
+JOB_RUN_DAYS = env.integer("JOB_RUN_DAYS", 30, minimum=1, maximum=400)
+# Per cent of free disk space below which the system page warns, and calls it failing.
+DISK_FREE_WARNING = env.integer("DISK_FREE_WARNING", 15, minimum=1, maximum=90)
+DISK_FREE_FAILING = env.integer("DISK_FREE_FAILING", 5, minimum=0, maximum=90)
 
 # ── Logs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 LOGGING = observability.logging_configuration(json=env.boolean("LOG_JSON", False), level=env.text("LOG_LEVEL", "INFO").upper())

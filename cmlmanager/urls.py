@@ -13,4 +13,5 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("workers.urls")),
     path("", include("labs.urls")),
+    path("", include("cmlmanager.system.urls")),
 ]

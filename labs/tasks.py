@@ -12,18 +12,18 @@ from labs.services.versions import nightly, retention
 
 
 @shared_task(name="labs.refresh_labs", soft_time_limit=240, time_limit=270)
-def refresh_labs(**kwargs: Any) -> None:
+def refresh_labs(**kwargs: Any) -> int:
     """One batch of workers whose labs are due."""
-    refresh.refresh_labs(now=timezone.now())
+    return len(refresh.refresh_labs(now=timezone.now()))
 
 
 @shared_task(name="labs.back_up_nightly", soft_time_limit=50, time_limit=60)
-def back_up_nightly(**kwargs: Any) -> None:
+def back_up_nightly(**kwargs: Any) -> int:
     """Ask for the nightly backups that are due."""
-    nightly.tick(now=timezone.now())
+    return nightly.tick(now=timezone.now())
 
 
 @shared_task(name="labs.prune_versions", soft_time_limit=240, time_limit=270)
-def prune_versions(**kwargs: Any) -> None:
+def prune_versions(**kwargs: Any) -> int:
     """Let go of versions past their time."""
-    retention.prune(now=timezone.now())
+    return retention.prune(now=timezone.now())

@@ -9,8 +9,12 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import SignIn, User
 from accounts.roles import Role
+from accounts.signals import account_event
+from workers.services import people
+
+pytest_plugins = ["tests.world"]  # one database for tests that walk every address
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,7 +28,8 @@ def now() -> datetime:
     return datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def _person(username: str, role: Role | None) -> User:
+def person_of(username: str, role: Role | None) -> User:
+    """Somebody with this role, who cannot sign in by password."""
     person = User.objects.create_user(username=username, first_name=username.title())
     if role:
         person.groups.add(Group.objects.get(name=role.value))
@@ -34,29 +39,35 @@ def _person(username: str, role: Role | None) -> User:
 @pytest.fixture
 def uma(db: None) -> User:
     """May see."""
-    return _person("uma", Role.USER)
+    return person_of("uma", Role.USER)
 
 
 @pytest.fixture
 def miguel(db: None) -> User:
     """May start, stop and tag."""
-    return _person("miguel", Role.MANAGER)
+    return person_of("miguel", Role.MANAGER)
 
 
 @pytest.fixture
 def ada(db: None) -> User:
     """May do everything."""
-    return _person("ada", Role.ADMIN)
+    return person_of("ada", Role.ADMIN)
 
 
 @pytest.fixture
 def noah(db: None) -> User:
     """Signed in, without a role."""
-    return _person("noah", None)
+    return person_of("noah", None)
 
 
 def signed_in(person: User) -> Client:
-    """A browser of `person`."""
+    """A browser of `person`, on this machine. How they came is in no audit: tests look at what is done then."""
     client = Client()
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    account_event.disconnect(dispatch_uid=people.ACCOUNT_EVENT)
+    try:
+        client.force_login(person, backend="accounts.local.backend.LocalBackend")
+    finally:
+        people.connect()
+    # Django signs in without a request; the first one would otherwise be the news of an address.
+    SignIn.objects.filter(pk=client.session["sign_in"]).update(address="127.0.0.1")
     return client

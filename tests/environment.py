@@ -27,6 +27,8 @@ os.environ.update(
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "REDIS_URL": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:9/0"),
         "HTTPS": "0",
+        # Tests about second factors switch this on.
+        "MFA_REQUIRED_FOR_ADMINS": "0",
         "CML_USERNAME": "portal",
         "CML_PASSWORD": "portal-password-in-tests",
         "CML_TLS_POLICY": "off",

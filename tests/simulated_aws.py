@@ -75,6 +75,28 @@ class SimulatedAws:
         """Misbehave: see `cmlmanager.sandbox.aws.control` and, for the modes, `cmlmanager.sandbox.aws.faults`."""
         self.control("POST", "faults", {"mode": mode, **where})
 
+    def deny(self, *operations: str, account: str = "") -> None:
+        """Take the rights for these operations from the account, or from all, and give all others back."""
+        self.control("POST", "rights", {"denied": list(operations), "account": account})
+
+    def set_clock(self, seconds: int) -> None:
+        """Let AWS's clock be so much ahead of ours."""
+        self.control("POST", "clock", {"seconds": seconds})
+
+    def as_account(self, account_id: str, service: str, region: str) -> Any:
+        """A plain boto3 client of another account, by a role there."""
+        sts = self.client("sts", region)
+        role = f"arn:aws:iam::{account_id}:role/test"
+        given = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+
     def impair(self, instance_id: str) -> None:
         """Let the instance's status checks fail."""
         self.control("POST", f"instances/{instance_id}/impair", {})
@@ -132,5 +154,9 @@ def simulated_aws_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def simulated_aws(simulated_aws_process: SimulatedAws) -> Iterator[SimulatedAws]:
     """An account without delays, well-behaved at the beginning of each test."""
     simulated_aws_process.set_fault("none")
+    simulated_aws_process.deny()
+    simulated_aws_process.set_clock(0)
     yield simulated_aws_process
     simulated_aws_process.set_fault("none")
+    simulated_aws_process.deny()
+    simulated_aws_process.set_clock(0)

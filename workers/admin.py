@@ -27,6 +27,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class WorkerAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
+        "account",
         "region",
         "instance_id",
         "instance_type",
@@ -35,7 +36,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         "license_state",
         "aws_succeeded_at",
     )
-    list_filter = ("region", "machine_state", "service_state", "license_state")
+    list_filter = ("account", "region", "machine_state", "service_state", "license_state")
     search_fields = ("name", "instance_id", "public_address", "private_address")
     exclude = ("cml_password_encrypted", "tag_text")
     ordering = ("name", "id")
@@ -63,8 +64,9 @@ class OperationAdmin(ReadOnlyAdmin):
 
 @admin.register(RegionCheck)
 class RegionCheckAdmin(ReadOnlyAdmin):
-    list_display = ("region", "succeeded_at", "failing_since", "error")
-    ordering = ("region",)
+    list_display = ("region", "account", "succeeded_at", "failing_since", "error")
+    list_filter = ("account",)
+    ordering = ("account", "region")
 
 
 @admin.register(Alert)

@@ -18,7 +18,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
-from workers.choices import ActorKind, EventKind
+from workers.choices import ActorKind, EventFamily, EventKind
 from workers.models import Event
 from workers.models.event import EventQuerySet
 from workers.operation_listing import chosen, identity, words
@@ -82,10 +82,11 @@ def _midnight(day: date) -> datetime:
 class AuditQuery:
     """What the audit page shows. Odd values in the address are dropped, never an error. Days are the viewer's."""
 
+    families: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     actors: tuple[str, ...] = ()
     person: str = ""
-    q: str = ""  # a part of the worker's name, or its instance id
+    q: str = ""  # a part of the name of the worker, lab or person that it is about, or the worker's instance id
     since: date | None = None
     until: date | None = None  # this day, too
     operation: uuid.UUID | None = None
@@ -96,6 +97,7 @@ class AuditQuery:
     def parse(cls, data: QueryDict) -> AuditQuery:
         """Read the query string."""
         return cls(
+            families=chosen(data, "about", EventFamily.values),
             kinds=chosen(data, "kind", EventKind.values),
             actors=chosen(data, "by", ActorKind.values),
             person=words(data, "person"),
@@ -109,6 +111,8 @@ class AuditQuery:
 
     def apply(self, events: EventQuerySet) -> EventQuerySet:
         """The matching lines, without an order."""
+        if self.families:
+            events = events.filter(kind__in=[kind.value for kind in EventKind if kind.family in self.families])
         if self.kinds:
             events = events.filter(kind__in=self.kinds)
         if self.actors:
@@ -116,7 +120,8 @@ class AuditQuery:
         if self.person:
             events = events.filter(actor_name__icontains=self.person)
         if self.q:
-            events = events.filter(Q(worker_name__icontains=self.q) | Q(worker__instance_id=self.q))
+            named = Q(worker_name__icontains=self.q) | Q(subject_name__icontains=self.q)
+            events = events.filter(named | Q(worker__instance_id=self.q))
         if self.since:
             events = events.filter(at__gte=_midnight(self.since))
         if self.until:
@@ -151,7 +156,8 @@ class AuditQuery:
 
     def filters(self) -> list[tuple[str, str]]:
         """The query string's pairs without the place in the list."""
-        pairs = [("kind", kind) for kind in self.kinds] + [("by", kind) for kind in self.actors]
+        pairs = [("about", family) for family in self.families]
+        pairs += [("kind", kind) for kind in self.kinds] + [("by", kind) for kind in self.actors]
         values = {"q": self.q, "person": self.person, "from": self.since, "to": self.until, "operation": self.operation}
         return pairs + [(key, str(value)) for key, value in values.items() if value]
 
@@ -162,9 +168,10 @@ class AuditQuery:
     def chips(self) -> list[dict[str, str]]:
         """One removable chip for each filter in force."""
         labels = {
+            "about": lambda value: f"About: {EventFamily(value).label}",
             "kind": lambda value: EventKind(value).label,
             "by": lambda value: f"By: {ActorKind(value).label}",
-            "q": lambda value: f"Worker: “{value}”",
+            "q": lambda value: f"Name: “{value}”",
             "person": lambda value: f"Who: “{value}”",
             "from": lambda value: f"From {value}",
             "to": lambda value: f"To {value}",

@@ -204,6 +204,51 @@ class EventKind(TextChoices):
     NOTIFICATION_FAILING = "notification.failing", "Notifications fail"
     NOTIFICATION_WELL = "notification.well", "Notifications work again"
     SEAT = "worker.seat", "Licence seat"
+    # Of people: accounts.choices.AccountEvent, and their role.
+    SIGNED_IN = "person.signed_in", "Signed in"
+    SIGN_IN_FAILED = "person.sign_in_failed", "Sign-in failed"
+    SIGNED_OUT = "person.signed_out", "Signed out"
+    SESSIONS_ENDED = "person.sessions_ended", "Sessions ended"
+    PERSON_CREATED = "person.created", "Account created"
+    PERSON_DEACTIVATED = "person.deactivated", "Account deactivated"
+    PERSON_ACTIVATED = "person.activated", "Account activated"
+    ROLE_CHANGED = "person.role", "Role changed"
+    STAFF_CHANGED = "person.staff", "Staff changed"
+    PERMISSIONS_CHANGED = "person.permissions", "Permissions changed"
+    PASSWORD_CHANGED = "person.password_changed", "Password changed"
+    PASSWORD_RESET = "person.password_reset", "Password reset"
+    FACTOR_ADDED = "person.factor_added", "Second factor added"
+    FACTOR_REMOVED = "person.factor_removed", "Second factor removed"
+    TOKEN_CREATED = "person.token_created", "Token created"
+    TOKEN_REVOKED = "person.token_revoked", "Token revoked"
+    TOKEN_REFUSED = "person.token_refused", "Revoked token used"
+    LOCKED_OUT = "person.locked", "Locked out"
+    UNLOCKED = "person.unlocked", "Unlocked"
+    BREAK_GLASS = "person.break_glass", "Break-glass account"
+    # Of the portal itself.
+    JOB_RUN = "job.run", "Job run asked"
+    JOB_PAUSED = "job.paused", "Job paused"
+    JOB_RESUMED = "job.resumed", "Job resumed"
+    SYSTEM_CHECK = "system.check", "System check asked"
+
+    @property
+    def family(self) -> str:
+        """What it is about: the part before the dot."""
+        return self.value.partition(".")[0]
+
+
+class EventFamily(TextChoices):
+    """What the lines of the audit are about: the first word of their kinds."""
+
+    WORKER = "worker", "Workers"
+    LAB = "lab", "Labs"
+    OPERATION = "operation", "Operations"
+    ALERT = "alert", "Alerts"
+    NOTIFICATION = "notification", "Notifications"
+    PERSON = "person", "People"
+    SECRETS = "secrets", "Secrets"
+    JOB = "job", "Jobs"
+    SYSTEM = "system", "System"
 
 
 class OperationKind(TextChoices):

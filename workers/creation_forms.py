@@ -6,19 +6,53 @@ import re
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
-from workers import finding, provisioning, tag_rules
+from workers import aws_accounts, finding, provisioning, tag_rules
 
 
 def _regions() -> list[tuple[str, str]]:
-    return [(region, region) for region in settings.AWS_REGIONS]
+    return [(region, region) for region in aws_accounts.regions()]
+
+
+def _accounts() -> list[tuple[str, str]]:
+    """By name, with the number where it is known."""
+    return [
+        (account.name, f"{account.name} ({account.account_id})" if account.account_id else account.name)
+        for account in aws_accounts.configured()
+    ]
+
+
+class PlaceForm(forms.Form):
+    """In which region of which account; an account is asked for, by its name, only where there are several."""
+
+    account = forms.ChoiceField(label="Account", choices=_accounts)
+    region = forms.ChoiceField(label="Region", choices=_regions)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not aws_accounts.several():
+            del self.fields["account"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        known = aws_accounts.configured()
+        account = aws_accounts.named(cleaned.get("account", "")) if "account" in self.fields else next(iter(known), None)
+        region = cleaned.get("region")
+        if account and region and region not in account.regions:
+            self.add_error("region", f"The account {account.name} is used in {', '.join(account.regions)} only.")
+        cleaned["account"] = account.key if account else ""
+        return cleaned
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The cleaned answer, as services take it: the account by its key."""
+        return {"account": self.cleaned_data["account"], "region": self.cleaned_data["region"]}
 
 
 _EXACT = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
-class CreateWorkerForm(forms.Form):
+class CreateWorkerForm(PlaceForm):
     """What the instance of a new worker shall be. `proposal` is the cleaned answer, as services.creation takes it."""
 
     name = forms.CharField(
@@ -27,7 +61,6 @@ class CreateWorkerForm(forms.Form):
         widget=forms.TextInput(attrs=_EXACT),
         help_text="Shown everywhere, and kept as EC2’s tag Name.",
     )
-    region = forms.ChoiceField(label="Region", choices=_regions)
     instance_type = forms.CharField(
         label="Instance type",
         max_length=32,
@@ -157,7 +190,7 @@ class CreateWorkerForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         kind, nested = cleaned.get("instance_type"), cleaned.get("nested_virtualization")
         if kind and (problem := _nested_problem(kind, bool(nested))):
             self.add_error("nested_virtualization", problem)
@@ -174,6 +207,7 @@ class CreateWorkerForm(forms.Form):
 def initial_of(proposal: dict[str, Any]) -> dict[str, Any]:
     """A proposal as what the form begins with, to change it."""
     initial = {name: value for name, value in proposal.items() if name in CreateWorkerForm.base_fields}
+    initial["account"] = aws_accounts.label(proposal.get("account", ""))
     initial["image"] = proposal.get("image_id") or proposal.get("image_name", "")
     initial["security_group_ids"] = ", ".join(proposal.get("security_group_ids", []))
     initial["tags"] = "\n".join(f"{key}={value}" for key, value in proposal.get("tags", {}).items())
@@ -190,10 +224,9 @@ def _nested_problem(kind: str, nested: bool) -> str:
     return f"{kind} does not offer it; C8i, M8i and R8i do. Leave this off, or choose another type."
 
 
-class ImportForm(forms.Form):
-    """Which instances to look for. `question` is the cleaned answer, as services.importing takes it."""
+class ImportForm(PlaceForm):
+    """Which instances to look for, and where."""
 
-    region = forms.ChoiceField(label="Region", choices=_regions)
     by = forms.ChoiceField(label="Find by", choices=finding.By.choices, initial=finding.By.IMAGE_NAME, widget=forms.RadioSelect)
     value = forms.CharField(
         label="Which",
@@ -203,8 +236,14 @@ class ImportForm(forms.Form):
         help_text="The id; the AMI’s name with * and ? as wildcards; or a tag as key or key=value.",
     )
 
+    @property
+    def question(self) -> dict[str, Any]:
+        """What to look for, as services.importing takes it."""
+        question: dict[str, Any] = self.cleaned_data["question"]
+        return question
+
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         by = cleaned.get("by")
         if by and "value" not in self.errors:
             try:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.db.models import F
 from django.http import QueryDict
 
+from workers import aws_accounts
 from workers.choices import Attention, MachineState, ServiceState
 from workers.models import Alert
 from workers.querysets import FleetCounts, WorkerQuerySet
@@ -33,6 +34,7 @@ COLUMNS = (
 SORTS = {key: (field, numeric) for key, _, field, numeric in COLUMNS} | {
     "region": ("region", False),
     "type": ("instance_type", False),
+    "account": ("account", False),
 }
 WORST_FIRST = "attention"
 
@@ -55,6 +57,7 @@ class FleetQuery:
     """What a fleet page shows. Odd values in the address are dropped, never an error: links outlive choices."""
 
     q: str = ""
+    accounts: tuple[str, ...] = ()  # names, as workers.aws_accounts shows them
     regions: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class FleetQuery:
         size = _number(data.get("size"), DEFAULT_SIZE)
         return cls(
             q=" ".join(_text(data, "q").split())[:MAX_TEXT],
+            accounts=_choices([name.replace("\0", "")[:32] for name in data.getlist("account")], None)[:20],
             regions=_choices([region.replace("\0", "")[:32] for region in data.getlist("region")], None)[:20],
             states=_choices(data.getlist("state"), MachineState.values),
             services=_choices(data.getlist("service"), ServiceState.values),
@@ -97,6 +101,8 @@ class FleetQuery:
         for field, values in (("region", self.regions), ("machine_state", self.states), ("service_state", self.services)):
             if values:
                 result = result.filter(**{f"{field}__in": values})
+        if self.accounts:
+            result = result.filter(account__in=[aws_accounts.key_of(name) for name in self.accounts])
         if self.attention:
             result = result.filter(attention=self.attention)
         if self.alerts:
@@ -116,12 +122,19 @@ class FleetQuery:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q or self.regions or self.states or self.services or self.attention or self.tag or self.alerts)
+        facets = self.accounts or self.regions or self.states or self.services
+        return bool(self.q or facets or self.attention or self.tag or self.alerts)
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query string's pairs, defaults left out."""
         pairs = [("q", self.q)] if self.q else []
-        for key, values in (("region", self.regions), ("state", self.states), ("service", self.services)):
+        facets = (
+            ("account", self.accounts),
+            ("region", self.regions),
+            ("state", self.states),
+            ("service", self.services),
+        )
+        for key, values in facets:
             pairs += [(key, value) for value in values]
         pairs += [(key, value) for key, value in (("attention", self.attention), ("tag", self.tag)) if value]
         if self.alerts:
@@ -165,6 +178,7 @@ class FleetQuery:
         if self.attention:
             chips.append({"label": Attention(self.attention).label, "url": self.url(attention="")})
         facets = (
+            ("accounts", self.accounts, None, "Account"),
             ("regions", self.regions, None, "Region"),
             ("states", self.states, MachineState, "Machine"),
             ("services", self.services, ServiceState, "CML"),

@@ -81,6 +81,7 @@ class NoticeType(TextChoices):
     ALERT_CLOSED = "alert.closed", "Alert closed"
     ALERT_ACKNOWLEDGED = "alert.acknowledged", "Alert acknowledged"
     ALERT_UNACKNOWLEDGED = "alert.unacknowledged", "Acknowledgement taken back"
+    BREAK_GLASS = "account.break_glass", "Break-glass account used"
     TEST = "notification.test", "Test"
     DIGEST = "notification.digest", "Digest"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
+from workers import aws_accounts
 from workers.models import NotificationTarget
 from workers.notification_choices import NoticeType, Severity, TargetKind
 
@@ -79,7 +79,7 @@ class TargetForm(forms.Form):
 
     def __init__(self, kind: TargetKind, data: Any = None, *, target: NotificationTarget | None = None) -> None:
         super().__init__(data, initial=_initial(target) if target else {})
-        regions = list(dict.fromkeys([*settings.AWS_REGIONS, *(target.regions if target else ())]))
+        regions = list(dict.fromkeys([*aws_accounts.regions(), *(target.regions if target else ())]))
         self.fields["regions"].choices = [(region, region) for region in regions]  # type: ignore[attr-defined]
         unused = {"address", "channel"} if kind == TargetKind.EMAIL else {"recipients"}
         for name in unused | ({"channel"} if kind != TargetKind.SLACK else set()):

@@ -78,6 +78,7 @@ class Template:
     """A way to make a worker that the installation offers. Every field but `name` may be left out: "" or None."""
 
     name: str
+    account: str = ""  # a name of settings.AWS_ACCOUNTS
     region: str = ""
     description: str = ""
     instance_type: str = ""
@@ -106,8 +107,8 @@ def templates(items: Iterable[Mapping[str, Any]]) -> list[Template]:
     return [Template(**{**item, "security_group_ids": tuple(item.get("security_group_ids", ()))}) for item in good]
 
 
-def problems(items: Any, regions: Iterable[str]) -> list[str]:
-    """What is wrong with settings.PROVISIONING, a sentence each."""
+def problems(items: Any, regions: Iterable[str], accounts: Iterable[str] = ()) -> list[str]:
+    """What is wrong with settings.PROVISIONING, a sentence each. `regions` and `accounts` are those that there are."""
     if not isinstance(items, list):
         return ["PROVISIONING must be a list of templates."]
     found: list[str] = []
@@ -120,6 +121,8 @@ def problems(items: Any, regions: Iterable[str]) -> list[str]:
         wrong = _problems_of(item)
         if item.get("region") and item["region"] not in regions:
             wrong.append(f"region {item['region']} is not in AWS_REGIONS")
+        if item.get("account") and item["account"] not in accounts:
+            wrong.append(f"account {item['account']} is not in AWS_ACCOUNTS")
         if name in names:
             wrong.append("its name is there twice")
         names.add(name)
@@ -132,7 +135,9 @@ _FORMATS = {
     "subnet_id": (SUBNET_ID, "subnet-0123456789abcdef0"),
 }
 _TYPES: dict[str, type] = {
-    **dict.fromkeys(("name", "region", "description", "instance_type", "image", "cml_version", "subnet_id", "key_name"), str),
+    **dict.fromkeys(
+        ("name", "account", "region", "description", "instance_type", "image", "cml_version", "subnet_id", "key_name"), str
+    ),
     "security_group_ids": list,
     "root_volume_gib": int,
     "nested_virtualization": bool,

@@ -27,9 +27,9 @@ def _send(name: str, arguments: dict[str, str]) -> None:
         logger.warning("%s could not be queued, beat will catch up: %s", name, error)
 
 
-def refresh_region(*, region: str) -> None:
-    """Ask for a refresh of what is due in `region`, after the current transaction."""
-    transaction.on_commit(partial(_send, REFRESH_REGION, {"region": region}))
+def refresh_region(*, region: str, account: str = "") -> None:
+    """Ask for a refresh of what is due in `region` of `account`, after the current transaction."""
+    transaction.on_commit(partial(_send, REFRESH_REGION, {"region": region} | ({"account": account} if account else {})))
 
 
 def refresh_cml() -> None:

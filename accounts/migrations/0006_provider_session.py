@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_api_token'),
+        ('accounts', '0005_local'),
     ]
 
     operations = [

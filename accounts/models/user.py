@@ -30,6 +30,17 @@ class User(AbstractUser):
 
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     colour_scheme = models.CharField(max_length=8, choices=ColourScheme, default=ColourScheme.SYSTEM)
+    must_change_password = models.BooleanField(
+        "new password needed",
+        default=False,
+        help_text="At the next sign-in a new password must be chosen before anything else.",
+    )
+    is_break_glass = models.BooleanField(
+        "break-glass account",
+        default=False,
+        editable=False,
+        help_text="The one local account that is let in when Keycloak does the rest; manage.py create_break_glass_admin makes it.",
+    )
 
     # How this person came, for as long as this object lives: "" with a session, "token:<id>" or "keycloak:<subject>" with a bearer token.
     credential: str = ""
@@ -38,7 +49,10 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         constraints = [
-            models.CheckConstraint(condition=models.Q(colour_scheme__in=ColourScheme.values), name="user_colour_scheme_known")
+            models.CheckConstraint(condition=models.Q(colour_scheme__in=ColourScheme.values), name="user_colour_scheme_known"),
+            models.UniqueConstraint(
+                fields=["is_break_glass"], condition=models.Q(is_break_glass=True), name="user_one_break_glass"
+            ),
         ]
 
     @cached_property

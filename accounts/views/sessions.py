@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import browsers
 from accounts.access import role_not_required
@@ -21,7 +21,7 @@ from accounts.services import sessions
 
 
 @role_not_required
-@require_GET
+@require_safe
 def own_sessions(request: PersonalRequest) -> HttpResponse:
     """Every browser in which one is signed in, this one first."""
     now = timezone.now()

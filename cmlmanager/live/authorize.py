@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user
 from django.db import connections
 from django.http import HttpRequest
 from django.utils import timezone
 from django_eventstream.utils import get_channelmanager
 
+from accounts.local import duties
 from accounts.services.bearers import BearerRefused, identify
 from accounts.services.sessions import address_of, sign_in_of
 
@@ -171,5 +172,8 @@ def _user_of(credential: Credential) -> Any:
     request.session = _SessionData(session.load())  # type: ignore[assignment]
     user = get_user(request)
     if not user.is_authenticated or not user.is_active:
+        return None
+    # Whoever must first choose a password or set up a second factor is told nothing either.
+    if duties.outstanding(user, request.session.get(BACKEND_SESSION_KEY)) is not None:
         return None
     return user if sign_in_of(request.session, user, now=now) else None

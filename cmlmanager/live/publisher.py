@@ -27,6 +27,7 @@ EVENTS_KEPT = 50_000
 _CONNECT_TIMEOUT = 0.3
 _TIMEOUT = 0.4
 _PAUSE = 2.0
+LOST_KEY = "cmlmanager:live:lost"  # how many messages all processes have dropped, since Redis was last empty
 
 
 class Publisher:
@@ -39,27 +40,30 @@ class Publisher:
         self._closed_until = 0.0
         self._away = False
         self._missed = False
+        self._lost = 0
 
     def publish(self, messages: Iterable[Message | Fact]) -> None:
         """Append `messages` to their streams in one round trip, or drop them. Never raises."""
         try:
             batch = list(messages)
-            if batch and not self._is_paused():
+            if batch and not self._is_paused(len(batch)):
                 self._send(batch)
         except Exception:
             # News about finished work: the pages find out when they next read.
             logger.exception("Live updates could not be published because of an unexpected error.")
 
-    def _is_paused(self) -> bool:
+    def _is_paused(self, size: int) -> bool:
         with self._lock:
             if time.monotonic() >= self._closed_until:
                 return False
             self._missed = True
+            self._lost += size
             return True
 
     def _send(self, batch: list[Message | Fact]) -> None:
         with self._lock:
             owed, self._missed = self._missed, False
+            lost, self._lost = self._lost, 0
             if self._client is None:
                 self._client = redis.Redis.from_url(
                     self._url,
@@ -73,18 +77,22 @@ class Publisher:
                 for message in [reread(), gap(), *batch] if owed else batch:
                     key, length = _stream_of(message)
                     pipeline.xadd(key, message.fields(), maxlen=length, approximate=True)  # type: ignore[arg-type]
+                if lost:
+                    pipeline.incrby(LOST_KEY, lost)
                 pipeline.execute()
         except (redis.RedisError, OSError) as error:
-            self._failed(error)
+            self._failed(error, lost + len(batch))
         except Exception:
             with self._lock:
                 self._missed = True
+                self._lost += lost + len(batch)
             raise
         else:
             self._succeeded()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, lost: int) -> None:
         with self._lock:
+            self._lost += lost
             first, self._away, self._missed = not self._away, True, True
             self._closed_until = time.monotonic() + _PAUSE
         if first:

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from cmlmanager.live.archive import Archive
 from cmlmanager.live.authorize import Authorizer, Credential, Verdict
+from cmlmanager.live.gauges import GaugesWriter
 from cmlmanager.live.hub import Hub, Listener
 from cmlmanager.live.log import EventListener, Log
 from cmlmanager.live.messages import LIVE, POWERS, encode_event, stream_error
@@ -77,6 +78,7 @@ class LiveService:
             "live-events": EventsReader(settings.REDIS_URL, self.log).run(),
             "live-recheck": self._keep_checking(),
             "live-tick": self._keep_ticking(),
+            "live-gauges": GaugesWriter(settings.REDIS_URL, self.snapshot).run(),
         }
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
 

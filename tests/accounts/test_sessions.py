@@ -235,7 +235,7 @@ def test_the_absolute_limit_cannot_be_pressed_away(uma: User, settings: Any) -> 
 
 def test_keeping_a_session_needs_the_forms_token(uma: User) -> None:
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
     assert browser.post("/account/session/").status_code == 403
 
 
@@ -271,7 +271,7 @@ def test_sessions_end_by_keycloaks_names(uma: User, miguel: User, told: list[dic
 
 def test_a_sign_in_in_the_same_browser_takes_the_place_of_the_one_before(uma: User, miguel: User) -> None:
     browser = signed_in(uma)
-    browser.force_login(miguel, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(miguel, backend="accounts.local.backend.LocalBackend")
     assert browser.get("/account/").context["user"] == miguel
 
 

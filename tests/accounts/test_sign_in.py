@@ -106,7 +106,7 @@ def test_nobody_registers_here(name: str) -> None:
 
 def test_forms_need_the_token(uma: User) -> None:
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
 
     refused = browser.post("/account/", {"time_zone": "UTC", "colour_scheme": "dark"})
 

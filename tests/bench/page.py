@@ -91,7 +91,7 @@ def signed_in() -> Client:
     person = User.objects.create_user(username="bench")
     person.groups.add(Group.objects.get(name=Role.USER.value))
     client = Client()
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(person, backend="accounts.local.backend.LocalBackend")
     return client
 
 

@@ -62,7 +62,7 @@ def signed_in_pages(
     for number in range(count):
         if number % PER_SESSION == 0:
             client = Client()
-            client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+            client.force_login(person, backend="accounts.local.backend.LocalBackend")
             cookie = f"{COOKIE}={client.session.session_key}"
         rows = [workers[(number * ROWS_SHOWN + row) % len(workers)] for row in range(ROWS_SHOWN)]
         specs.append({"cookie": cookie, "channels": [*always, *(f"{prefix}{row}" for row in rows)]})

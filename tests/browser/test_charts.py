@@ -28,7 +28,7 @@ from workers.models import Sample
 person = User.objects.create_user(username="viewer", time_zone="Europe/Madrid")
 person.groups.add(Group.objects.get(name="user"))
 client = Client()
-client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+client.force_login(person, backend="accounts.local.backend.LocalBackend")
 worker = make_worker()
 first = WINDOWS["24h"].begins(timezone.now())
 Sample.objects.bulk_create(

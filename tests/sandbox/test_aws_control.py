@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import urllib.error
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,43 @@ def running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_right_that_is_taken_away_is_refused_as_iam_refuses_it_in_dry_runs_too(simulated_aws: SimulatedAws) -> None:
+    ec2 = simulated_aws.client("ec2", REGION)
+    [instance_id] = simulated_aws.launch(REGION)
+    simulated_aws.deny("StopInstances", "CreateTags")
+    for dry_run in (True, False):
+        with pytest.raises(ClientError, match="not authorized to perform: ec2:StopInstances") as caught:
+            ec2.stop_instances(InstanceIds=[instance_id], DryRun=dry_run)
+        assert caught.value.response["Error"]["Code"] == "UnauthorizedOperation"
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "x"}]}]
+    with pytest.raises(ClientError, match="not authorized to perform: ec2:CreateTags"):
+        ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, TagSpecifications=tags)
+    assert state_of(simulated_aws, instance_id) == "running"
+
+
+@pytest.mark.parametrize("action", ["describe_instance_status", "describe_instances", "start_instances", "create_tags"])
+def test_a_dry_run_that_is_allowed_says_so_and_does_nothing(simulated_aws: SimulatedAws, action: str) -> None:
+    ec2 = simulated_aws.client("ec2", REGION)
+    [instance_id] = simulated_aws.launch(REGION, tags={"Name": "before"})
+    arguments: dict[str, Any] = {"start_instances": {"InstanceIds": [instance_id]}}.get(action, {})
+    if action == "create_tags":
+        arguments = {"Resources": [instance_id], "Tags": [{"Key": "Name", "Value": "after"}]}
+    assert error_code(lambda: getattr(ec2, action)(DryRun=True, **arguments)) == "DryRunOperation"
+    assert simulated_aws.instances()[instance_id]["name"] == "before"
+
+
+def test_accounts_are_apart_and_misbehave_apart(simulated_aws: SimulatedAws) -> None:
+    mine, theirs = simulated_aws.client("ec2", REGION), simulated_aws.as_account("222222222222", "ec2", REGION)
+    [instance_id] = simulated_aws.launch(REGION)
+    assert error_code(lambda: theirs.stop_instances(InstanceIds=[instance_id])) == "InvalidInstanceID.NotFound"
+    simulated_aws.set_fault("unauthorized", account="222222222222")
+    assert error_code(theirs.describe_instances) == "UnauthorizedOperation"
+    assert mine.describe_instances()["Reservations"]
+
+
+def test_the_clock_can_be_set(simulated_aws: SimulatedAws) -> None:
+    simulated_aws.set_clock(3600)
+    told = simulated_aws.client("sts", REGION).get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]["date"]
+    assert 3500 < (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds() < 3700

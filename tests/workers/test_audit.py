@@ -216,6 +216,7 @@ def test_the_file_holds_what_the_filters_show(ada: User) -> None:
             "Stopping",
             "a\nb",
             str(operation.pk),
+            "",
         ]
     ]
     answer = browser.get("/audit/export.csv")

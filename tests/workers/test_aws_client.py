@@ -42,6 +42,7 @@ def test_an_instance_is_told_as_ec2_tells_it(simulated_aws: SimulatedAws) -> Non
     assert found == aws.Instance(
         instance_id=instance_id,
         region="eu-west-1",
+        account_id="123456789012",
         state="running",
         state_reason="",
         instance_type="m5zn.metal",
@@ -194,7 +195,7 @@ def test_a_long_history_is_read_over_pages(simulated_aws: SimulatedAws) -> None:
     ("mode", "kind", "retryable", "says"),
     [
         ("throttled", aws.AwsThrottled, True, "limits the rate"),
-        ("unauthorized", aws.AwsUnauthorized, False, "allow {permission} in its IAM policy"),
+        ("unauthorized", aws.AwsDenied, False, "allow {permission} in its IAM policy"),
         ("unreachable", aws.AwsUnreachable, True, "cannot be reached"),
         ("error", aws.AwsRejected, True, "failed inside"),
     ],
@@ -299,8 +300,8 @@ def test_missing_credentials_are_told_and_looked_for_again(
         ("ExpiredTokenException", 403, aws.AwsUnauthorized, False),
         ("InvalidClientTokenId", 403, aws.AwsUnauthorized, False),
         ("SignatureDoesNotMatch", 403, aws.AwsUnauthorized, False),
-        ("UnauthorizedOperation", 403, aws.AwsUnauthorized, False),
-        ("AccessDenied", 403, aws.AwsUnauthorized, False),
+        ("UnauthorizedOperation", 403, aws.AwsDenied, False),
+        ("AccessDenied", 403, aws.AwsDenied, False),
         ("OptInRequired", 401, aws.AwsUnauthorized, False),
         ("InvalidInstanceID.NotFound", 400, aws.AwsNotFound, False),
         ("InvalidInstanceID.Malformed", 400, aws.AwsRejected, False),

@@ -315,7 +315,7 @@ def test_images_are_found_by_name_newest_first(simulated_aws: SimulatedAws) -> N
         ("protected", "terminate", aws.AwsProtected, False, "Termination protection"),
         ("protected", "stop", aws.AwsProtected, False, "Stop protection"),
         ("not_enabled", "run", aws.AwsUnauthorized, False, "enable the region"),
-        ("unauthorized", "run", aws.AwsUnauthorized, False, "allow ec2:RunInstances in its IAM policy"),
+        ("unauthorized", "run", aws.AwsDenied, False, "allow ec2:RunInstances in its IAM policy"),
         ("throttled", "start", aws.AwsThrottled, True, "limits the rate"),
         ("unreachable", "terminate", aws.AwsUnreachable, True, "cannot be reached"),
         ("error", "stop", aws.AwsRejected, True, "failed inside"),

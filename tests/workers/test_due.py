@@ -11,7 +11,7 @@ from django.db import connection
 
 from tests.makers import make_worker
 from workers.models import Worker
-from workers.services.due import claim_cml, claim_labs, claim_region, due_regions, next_slot
+from workers.services.due import claim_cml, claim_labs, claim_region, due_places, next_slot
 
 SECOND = timedelta(seconds=1)
 
@@ -95,7 +95,7 @@ def test_only_regions_with_something_due_are_named(now: datetime) -> None:
     make_worker(region="d", aws_due_at=later, metrics_due_at=None, machine_state="stopped", service_state="unknown")
     make_worker(region="e", machine_state="terminated", service_state="unknown")
 
-    assert due_regions(now=now) == ["b", "c"]
+    assert due_places(now=now) == [("", "b"), ("", "c")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -150,7 +150,7 @@ def test_queries_do_not_grow_with_rows(uma: User) -> None:
 
     assert queries_of(browser, "/?q=worker&sort=-cpu") == few
     assert queries_of(browser, "/?state=running&tag=Team&size=100") == few_filtered
-    assert few <= 16
+    assert few <= 17
 
 
 def test_no_page_holds_inline_script_or_style(ada: User) -> None:

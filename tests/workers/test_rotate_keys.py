@@ -11,9 +11,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 
+from accounts.models import User
 from tests.makers import make_worker
 from workers.models import Event, Worker
 from workers.services import rotation, vault
@@ -146,8 +150,28 @@ def test_wrong_keys_are_refused_before_anything_is_read(keys: tuple[str, ...], w
 
 
 def test_every_field_of_secrets_is_found_by_its_name() -> None:
-    found = {(model._meta.label, name) for model, name in rotation.secret_fields()}
-    assert ("workers.Worker", "cml_password_encrypted") in found
+    found = {(place.model._meta.label, str(place)) for place in rotation.places()}
+    assert {("workers.Worker", "cml_password_encrypted"), ("mfa.Authenticator", "data.secret")} <= found
+
+
+@pytest.mark.django_db
+def test_second_factors_are_rotated_and_what_else_they_hold_stays(under: object, uma: User) -> None:
+    under(OLD)  # type: ignore[operator]
+    app = TOTP.activate(uma, "JBSWY3DPEHPK3PXP").instance
+    codes = RecoveryCodes.activate(uma)
+    first, *others = codes.get_unused_codes()
+    assert codes.validate_code(first)
+    under(NEW, OLD)  # type: ignore[operator]
+
+    assert json.loads(run("--json"))["rotated"] == 2
+
+    under(NEW)  # type: ignore[operator]
+    app.refresh_from_db()
+    assert vault.decrypt(app.data["secret"]) == "JBSWY3DPEHPK3PXP"
+    assert Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes() == others
+    under(LOST)  # type: ignore[operator]
+    with pytest.raises(CommandError, match="2 secrets cannot be decrypted"):
+        run()
 
 
 def test_the_documented_procedure_from_a_shell(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def tell_seat(worker: Worker, kind: str, *, by: Who, at: datetime, reason: str, 
 
 
 def _about(worker: Worker, kind: str, *, by: Who, at: datetime, **payload: Any) -> Fact:
-    about = {"id": worker.pk, "name": str(worker), "region": worker.region, "instance_id": worker.instance_id}
+    where = {"account": worker.account, "region": worker.region, "instance_id": worker.instance_id}
+    about = {"id": worker.pk, "name": str(worker), **where}
     topics = ("workers", f"worker.{worker.pk}")
     return fact(kind, at=at, topics=topics, worker=about, by={"kind": str(by.kind), "name": by.name}, **payload)
 

@@ -117,9 +117,9 @@ def announce_licenses() -> None:
     _after_commit(partial(publish, [Message(channel=FLEET, type=LICENSES_CHANGED, data="")]))
 
 
-def announce_region_checked(*, region: str, at: datetime) -> None:
-    """Every worker of `region` was just read from EC2."""
-    _send_checked({"source": "aws", "region": region, "at": at.isoformat()})
+def announce_region_checked(*, place: str, at: datetime) -> None:
+    """Every worker of `place` (workers.aws_accounts.place) was just read from EC2."""
+    _send_checked({"source": "aws", "region": place, "at": at.isoformat()})
 
 
 def announce_cml_checked(*, worker_ids: Iterable[uuid.UUID], at: datetime) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from workers import choices
+from workers import aws_accounts, choices
 from workers.choices import Attention, CheckResult, LicenseState, MachineState, ServiceState
 from workers.endpoints import validate_endpoint
 from workers.license_choices import HOLDS_SEAT, REGISTRATION_HOLDS_SEAT
@@ -43,6 +43,8 @@ class Worker(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 
     # EC2
+    account = models.CharField(max_length=32, blank=True, default="")  # a key of workers.aws_accounts: "" is the process's own
+    account_id = models.CharField(max_length=12, blank=True, default="")  # AWS's number of it, as EC2 tells it
     region = models.CharField(max_length=32)
     instance_id = models.CharField(max_length=32, blank=True, default="")
     instance_type = models.CharField(max_length=32, blank=True, default="")
@@ -172,8 +174,8 @@ class Worker(models.Model):
             models.Index(fields=["machine_state", "cml_due_at"], name="worker_cml_due"),  # the CML refresh's claim
             models.Index(fields=["machine_state", "labs_due_at"], name="worker_labs_due"),  # the labs refresh's claim
             models.Index(
-                fields=["region", "aws_due_at"], name="worker_aws_due"
-            ),  # the fleet refresh's claim, a region at a time
+                fields=["account", "region", "aws_due_at"], name="worker_aws_due"
+            ),  # the fleet refresh's claim, a region of an account at a time
         ]
 
     def __str__(self) -> str:
@@ -181,6 +183,16 @@ class Worker(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("worker", args=[self.id])
+
+    @property
+    def account_name(self) -> str:
+        """The name of its AWS account where there is more than one, else ""."""
+        return aws_accounts.label(self.account)
+
+    @property
+    def place(self) -> str:
+        """Account and region in one word, for the stream: what is read from EC2 in one go."""
+        return aws_accounts.place(self.account, self.region)
 
     @property
     def machine(self) -> MachineState:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from workers import events
+from workers import aws_accounts, events
 from workers.choices import EventKind, MachineState, OperationKind, OperationState
 from workers.models import Operation, Worker
 from workers.provisioning import VERSION_TAG, has_nested_virtualization, is_metal
@@ -39,10 +39,11 @@ class UnableToCreate(Exception):
 def look_for_images(*, proposal: Mapping[str, Any], by: Asker, now: datetime) -> Operation:
     """Have EC2 asked which images `proposal` means; the operation keeps the proposal until it is confirmed.
 
-    A proposal has name, region, instance_type, image_id or image_name, cml_version, subnet_id, security_group_ids, key_name,
-    root_volume_gib (or None), require_imds_v2, detailed_monitoring, nested_virtualization and tags, as the form cleans them.
+    A proposal has name, account (a key of workers.aws_accounts), region, instance_type, image_id or image_name, cml_version, subnet_id,
+    security_group_ids, key_name, root_volume_gib (or None), require_imds_v2, detailed_monitoring, nested_virtualization and tags, as the
+    form cleans them.
     """
-    question = {name: proposal[name] for name in ("region", "image_id", "image_name") if proposal.get(name)}
+    question = {name: proposal[name] for name in ("account", "region", "image_id", "image_name") if proposal.get(name)}
     with transaction.atomic():
         parameters = {"what": "images", **question, _PROPOSAL: dict(proposal)}
         return asking.add(kind=OperationKind.LOOK, worker=None, by=by, now=now, parameters=parameters)
@@ -84,6 +85,7 @@ def create_worker(
     with transaction.atomic():
         worker = Worker.objects.create(
             id=worker_id or uuid.uuid4(),
+            account=proposal.get("account", ""),
             region=proposal["region"],
             name=proposal["name"],
             instance_type=proposal["instance_type"],
@@ -93,7 +95,7 @@ def create_worker(
             machine_state_since=now,
             detailed_monitoring=proposal.get("detailed_monitoring", False),
         )
-        words = f"{worker.instance_type} in {worker.region} from {worker.ami_name or worker.ami_id}"
+        words = f"{worker.instance_type} in {aws_accounts.in_words(worker.account, worker.region)} from {worker.ami_name or worker.ami_id}"
         event = record.event_of(worker, EventKind.CREATED, actor=by.actor, now=now, after=words)
         event.from_address = by.from_address
         event.save()
@@ -145,7 +147,7 @@ def paid_for(proposal: Mapping[str, Any]) -> list[tuple[str, str]]:
     disk = f"about {gib * _GP3_GIB_MONTH:.2f} USD a month" if gib else f"about {_GP3_GIB_MONTH} USD a GiB and month"
     lines = [
         (
-            f"{proposal['instance_type']} in {proposal['region']}",
+            f"{proposal['instance_type']} in {aws_accounts.in_words(proposal.get('account', ''), proposal['region'])}",
             "By the second while it runs, at EC2’s on-demand price, from when EC2 says running; nothing while it is stopped.",
         ),
         (

@@ -22,13 +22,13 @@ def next_slot(worker_id: uuid.UUID, *, interval: int, now: datetime) -> datetime
     return datetime.fromtimestamp(slot, tz=UTC)
 
 
-def claim_region(field: str, *, region: str, interval: float, now: datetime) -> list[uuid.UUID]:
-    """Take all workers of `region` that are due by `field` and known to EC2; returns their ids, and none when somebody else took them.
+def claim_region(field: str, *, region: str, account: str = "", interval: float, now: datetime) -> list[uuid.UUID]:
+    """Take all workers of `region` of `account` that are due by `field` and known to EC2; returns their ids, and none when somebody else took them.
 
     A region is read in one go, so its workers share their due time.
     """
     with transaction.atomic():
-        due = Worker.objects.known_to_ec2().due(field, now).filter(region=region)
+        due = Worker.objects.known_to_ec2().due(field, now).filter(account=account, region=region)
         if field == "metrics_due_at":
             due = due.filter(machine_state=MachineState.RUNNING)
         # The lock makes this claim one step on PostgreSQL; on SQLite the transaction itself holds the only write lock.
@@ -67,12 +67,12 @@ def claim_cml(*, limit: int, suspects: int, interval: int, now: datetime) -> lis
     return claimed
 
 
-def due_regions(*, now: datetime) -> list[str]:
-    """Regions with at least one worker whose state or metrics are due."""
+def due_places(*, now: datetime) -> list[tuple[str, str]]:
+    """Accounts and regions with at least one worker whose state or metrics are due."""
     workers = Worker.objects.known_to_ec2()
-    states = workers.due("aws_due_at", now).order_by().values_list("region", flat=True).distinct()
+    states = workers.due("aws_due_at", now).order_by().values_list("account", "region").distinct()
     metrics = workers.due("metrics_due_at", now).filter(machine_state=MachineState.RUNNING).order_by()
-    return sorted({*states, *metrics.values_list("region", flat=True).distinct()})
+    return sorted({*states, *metrics.values_list("account", "region").distinct()})
 
 
 def claim_labs(*, limit: int, until: datetime, now: datetime, only: Iterable[uuid.UUID] | None = None) -> list[Worker]:

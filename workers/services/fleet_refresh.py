@@ -11,15 +11,16 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from workers import events, queue
+from workers import aws_accounts, events, queue
 from workers.choices import ActorKind, MachineState, OperationKind, ServiceState
 from workers.clients import aws
 from workers.models import Event, Operation, RegionCheck, Worker
-from workers.services import due, record, strays
+from workers.services import due, places, record, strays
 from workers.services.alerts import evaluation
 from workers.services.images import image_fields
 from workers.services.licenses import seats
 from workers.services.operations.rules import EXPECTED
+from workers.services.places import Place
 
 logger = logging.getLogger(__name__)
 
@@ -38,33 +39,38 @@ class RegionReading:
     checks: dict[str, aws.StatusChecks]
 
 
-def tick(*, now: datetime) -> None:
-    """Queue a refresh for each region in which something is due."""
-    for region in due.due_regions(now=now):
-        queue.refresh_region(region=region)
+def tick(*, now: datetime) -> int:
+    """Queue a refresh for each region of each account in which something is due; returns for how many."""
+    found = due.due_places(now=now)
+    for account, region in found:
+        queue.refresh_region(region=region, account=account)
+    return len(found)
 
 
-def refresh_region(*, region: str, now: datetime) -> int:
-    """Read what is due in `region` from EC2 and write what changed; returns how many workers were read.
+def refresh_region(*, region: str, account: str = "", now: datetime) -> int:
+    """Read what is due in `region` of `account` from EC2 and write what changed; returns how many workers were read.
 
     An error of AWS changes no worker: it is kept as the region's error, shown with its age, and the next tick tries again.
     """
-    ids = due.claim_region("aws_due_at", region=region, interval=settings.STATE_INTERVAL - settings.STATE_TICK, now=now)
+    place = Place(account, region)
+    interval = settings.STATE_INTERVAL - settings.STATE_TICK
+    ids = due.claim_region("aws_due_at", region=region, account=account, interval=interval, now=now)
     if not ids:
         return 0
     workers = list(Worker.objects.filter(pk__in=ids))
     try:
-        reading = _read(region, workers, now=now)
+        client = places.client_of(region=region, account=account)
+        reading = _read(client, workers, now=now)
     except aws.AwsError as error:
-        _record_failure(region, error, now=now)
+        _record_failure(place, error, now=now)
         Worker.objects.filter(pk__in=ids).update(aws_checked_at=now)
         return 0
-    _record_success(region, ids, now=now)
-    changed, moved = _apply(region, reading, now=now)
-    strays.keep(region=region, instances=reading.instances.values(), now=now)
+    _record_success(place, ids, now=now)
+    changed, moved = _apply(client, reading, now=now)
+    strays.keep(region=region, account=account, instances=reading.instances.values(), now=now)
     with transaction.atomic():
         events.announce_workers(changed)
-        events.announce_region_checked(region=region, at=now)
+        events.announce_region_checked(place=aws_accounts.place(account, region), at=now)
         if moved:
             events.announce_counts()
             queue.refresh_cml()
@@ -72,12 +78,7 @@ def refresh_region(*, region: str, now: datetime) -> int:
     return len(workers)
 
 
-def _client(region: str) -> aws.AwsClient:
-    return aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL)
-
-
-def _read(region: str, workers: list[Worker], *, now: datetime) -> RegionReading:
-    client = _client(region)
+def _read(client: aws.AwsClient, workers: list[Worker], *, now: datetime) -> RegionReading:
     instances = {instance.instance_id: instance for instance in client.describe_instances()}
     missing = [w.instance_id for w in workers if w.instance_id not in instances and now - w.created_at > YOUNG]
     if missing:
@@ -86,9 +87,9 @@ def _read(region: str, workers: list[Worker], *, now: datetime) -> RegionReading
     return RegionReading(workers, instances, client.describe_status_checks())
 
 
-def _apply(region: str, reading: RegionReading, *, now: datetime) -> tuple[list[uuid.UUID], bool]:
+def _apply(client: aws.AwsClient, reading: RegionReading, *, now: datetime) -> tuple[list[uuid.UUID], bool]:
     """Write the changes; returns the changed workers, and whether any state moved."""
-    images = image_fields(_client(region), reading.workers, reading.instances, now=now)
+    images = image_fields(client, reading.workers, reading.instances, now=now)
     changed: list[uuid.UUID] = []
     moved = False
     in_flight = Operation.objects.by_worker(worker.pk for worker in reading.workers)
@@ -151,6 +152,8 @@ def _found(worker: Worker, instance: aws.Instance, checks: dict[str, aws.StatusC
     }
     if instance.name:
         found["name"] = instance.name[:255]
+    if instance.account_id:
+        found["account_id"] = instance.account_id[:12]
     if state != worker.machine_state:
         found |= started() if running else silent()
     return found
@@ -203,25 +206,25 @@ def tag_text(tags: dict[str, str]) -> str:
     return "".join(f"\n{key}={value}" for key, value in tags.items()) + ("\n" if tags else "")
 
 
-def _record_success(region: str, ids: list[uuid.UUID], *, now: datetime) -> None:
+def _record_success(place: Place, ids: list[uuid.UUID], *, now: datetime) -> None:
     with transaction.atomic():
         for start in range(0, len(ids), 500):
             Worker.objects.filter(pk__in=ids[start : start + 500]).update(aws_checked_at=now, aws_succeeded_at=now)
-        check, _ = RegionCheck.objects.get_or_create(region=region)
+        check, _ = RegionCheck.objects.get_or_create(account=place.account, region=place.region)
         recovered = check.failing_since is not None
-        RegionCheck.objects.filter(pk=region).update(checked_at=now, succeeded_at=now, failing_since=None, error="")
+        RegionCheck.objects.filter(pk=check.pk).update(checked_at=now, succeeded_at=now, failing_since=None, error="")
         if recovered:
-            logger.info("AWS answers again in %s", region)
+            logger.info("AWS answers again in %s", check)
             events.announce_membership()
 
 
-def _record_failure(region: str, error: aws.AwsError, *, now: datetime) -> None:
+def _record_failure(place: Place, error: aws.AwsError, *, now: datetime) -> None:
     with transaction.atomic():
-        check, _ = RegionCheck.objects.get_or_create(region=region)
+        check, _ = RegionCheck.objects.get_or_create(account=place.account, region=place.region)
         first = check.failing_since is None
         fields = {"checked_at": now, "failing_since": check.failing_since or now, "error": error.sentence[:500]}
-        RegionCheck.objects.filter(pk=region).update(**fields)
+        RegionCheck.objects.filter(pk=check.pk).update(**fields)
         if first or check.error != error.sentence[:500]:
             # Once for an outage, not once a minute.
-            logger.warning("EC2 cannot be read in %s: %s (%s)", region, error.sentence, error.detail)
+            logger.warning("EC2 cannot be read in %s: %s (%s)", check, error.sentence, error.detail)
             events.announce_membership()

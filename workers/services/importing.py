@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.dateparse import parse_datetime
 
@@ -15,10 +14,11 @@ from workers import events, queue
 from workers.choices import EventKind, MachineState, OperationKind
 from workers.clients import aws
 from workers.models import Operation, StrayInstance, Worker
-from workers.services import record, strays
+from workers.services import places, record, strays
 from workers.services.fleet_refresh import tag_text
 from workers.services.operations import asking, looks
 from workers.services.operations.asking import Asker
+from workers.services.places import Place
 
 KNOWN = "Already a worker of the portal."
 
@@ -48,18 +48,17 @@ class ImportResult:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def look_for_instances(*, region: str, question: Mapping[str, Any], by: Asker, now: datetime) -> Operation:
+def look_for_instances(*, region: str, account: str = "", question: Mapping[str, Any], by: Asker, now: datetime) -> Operation:
     """Have EC2 asked what there is to import (`finding.question`); the answer becomes the operation's result."""
-    parameters = {"what": "instances", "region": region, **question}
+    parameters = {"what": "instances", "account": account, "region": region, **question}
     with transaction.atomic():
         return asking.add(kind=OperationKind.LOOK, worker=None, by=by, now=now, parameters=parameters)
 
 
-def find(*, region: str, question: Mapping[str, Any]) -> list[dict[str, Any]]:
+def find(*, region: str, account: str = "", question: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Ask EC2 now, for commands and tasks: what an operation's look finds. Raises UnableToFind."""
-    client = aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL)
     try:
-        return looks.importable(client, dict(question))
+        return looks.importable(places.client_of(region=region, account=account), dict(question))
     except aws.AwsError as error:
         raise UnableToFind(error.sentence, error.detail) from error
 
@@ -70,7 +69,8 @@ def import_found(*, look: Operation, instance_ids: Container[str] | None, by: As
     chosen = [one for one in found if not one["skipped"] and (instance_ids is None or one["instance_id"] in instance_ids)]
     if not chosen:
         raise UnableToImport("Nothing was ticked, so nothing was imported.")
-    return import_instances(region=look.parameters["region"], instances=chosen, by=by, now=now)
+    where = {"region": look.parameters["region"], "account": look.parameters.get("account", "")}
+    return import_instances(**where, instances=chosen, by=by, now=now)
 
 
 def adopt(*, instance_ids: Iterable[str] | None, by: Asker, now: datetime) -> ImportResult:
@@ -78,21 +78,23 @@ def adopt(*, instance_ids: Iterable[str] | None, by: Asker, now: datetime) -> Im
     offered = StrayInstance.objects.all()
     if instance_ids is not None:
         offered = offered.filter(instance_id__in=list(instance_ids)[: looks.MOST])
-    regions: dict[str, list[dict[str, Any]]] = {}
+    places: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for stray in offered:
         item = {"instance_id": stray.instance_id, "name": stray.name, "state": stray.state}
-        regions.setdefault(stray.region, []).append(item)
-    if not regions:
+        places.setdefault((stray.account, stray.region), []).append(item)
+    if not places:
         raise UnableToImport("That instance is not offered any more: it is a worker by now, or gone.")
     total = ImportResult()
-    for region, items in regions.items():
-        result = import_instances(region=region, instances=items, by=by, now=now)
+    for (account, region), items in places.items():
+        result = import_instances(region=region, account=account, instances=items, by=by, now=now)
         total.imported.extend(result.imported)
         total.skipped.update(result.skipped)
     return total
 
 
-def import_instances(*, region: str, instances: Iterable[Mapping[str, Any]], by: Asker, now: datetime) -> ImportResult:
+def import_instances(
+    *, region: str, account: str = "", instances: Iterable[Mapping[str, Any]], by: Asker, now: datetime
+) -> ImportResult:
     """Make a worker of each of `instances` that is none yet; the fleet refresh reads the rest of what EC2 knows at once.
 
     An instance has instance_id, name and state, and perhaps instance_type, image_id, launched_at (ISO) and tags.
@@ -104,7 +106,7 @@ def import_instances(*, region: str, instances: Iterable[Mapping[str, Any]], by:
         # In one order everywhere, so that two imports of the same instances cannot wait for each other.
         for instance in sorted(instances, key=lambda item: str(item["instance_id"])):
             why = _why_not(instance, waiting)
-            worker = None if why else _import(region, instance, by, now=now)
+            worker = None if why else _import(Place(account, region), instance, by, now=now)
             if worker is None:
                 result.skipped[instance["instance_id"]] = why or KNOWN
             else:
@@ -113,7 +115,7 @@ def import_instances(*, region: str, instances: Iterable[Mapping[str, Any]], by:
         if result.imported:
             events.announce_membership()
             events.announce_counts()
-            queue.refresh_region(region=region)
+            queue.refresh_region(region=region, account=account)
     return result
 
 
@@ -125,14 +127,15 @@ def _why_not(instance: Mapping[str, Any], waiting: set[str]) -> str:
     return KNOWN if Worker.objects.filter(instance_id=instance["instance_id"]).exists() else ""
 
 
-def _import(region: str, instance: Mapping[str, Any], by: Asker, *, now: datetime) -> Worker | None:
+def _import(place: Place, instance: Mapping[str, Any], by: Asker, *, now: datetime) -> Worker | None:
     """The new worker, or None when somebody else made it a moment ago."""
     tags = dict(sorted((instance.get("tags") or {}).items()))
     state = instance["state"] if instance["state"] in MachineState.values else MachineState.PENDING
     try:
         with transaction.atomic():
             worker = Worker.objects.create(
-                region=region,
+                account=place.account,
+                region=place.region,
                 instance_id=instance["instance_id"],
                 instance_type=instance.get("instance_type", ""),
                 ami_id=instance.get("image_id", ""),

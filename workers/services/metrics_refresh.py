@@ -11,11 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from workers import events
+from workers import aws_accounts, events
 from workers.choices import UsageSource
 from workers.clients import aws
 from workers.models import Sample, Worker, stale_after
-from workers.services import due, record
+from workers.services import due, places, record
 from workers.services.alerts import evaluation
 from workers.services.usage import significant, significant_rate
 
@@ -26,21 +26,23 @@ FIRST_LOOK = timedelta(hours=3)  # enough to fill the sparkline of a worker just
 FIGURES = ("cpu", "network_in", "network_out", "checks_failed")
 
 
-def refresh_metrics(*, region: str, now: datetime) -> int:
-    """Read CloudWatch for what is due in `region`; returns how many workers were asked for. An error changes nothing but the log."""
-    ids = due.claim_region("metrics_due_at", region=region, interval=settings.METRICS_INTERVAL - settings.STATE_TICK, now=now)
+def refresh_metrics(*, region: str, account: str = "", now: datetime) -> int:
+    """Read CloudWatch for what is due in `region` of `account`; returns how many workers were asked for. An error changes nothing but the log."""
+    interval = settings.METRICS_INTERVAL - settings.STATE_TICK
+    ids = due.claim_region("metrics_due_at", region=region, account=account, interval=interval, now=now)
     workers = list(Worker.objects.filter(pk__in=ids))
     if not workers:
         return 0
     known = [worker.metrics_succeeded_at for worker in workers]
     # CloudWatch delivers late: look two periods further back than the last success, and once hours back for a new worker.
     since = max(min(moment - 2 * PERIOD if moment else now - FIRST_LOOK for moment in known), now - FIRST_LOOK)
-    client = aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL)
     try:
+        client = places.client_of(region=region, account=account)
         asked = [worker.instance_id for worker in workers]
         found = client.measurements(asked, since=since, until=now, period=int(PERIOD.total_seconds()))
     except aws.AwsError as error:
-        logger.warning("CloudWatch cannot be read in %s: %s (%s)", region, error.sentence, error.detail)
+        where = aws_accounts.in_words(account, region)
+        logger.warning("CloudWatch cannot be read in %s: %s (%s)", where, error.sentence, error.detail)
         return 0
     with transaction.atomic():
         _keep_samples(workers, found, now=now)

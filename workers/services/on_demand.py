@@ -14,7 +14,7 @@ from accounts.models import User
 from workers import queue
 from workers.choices import ActorKind, EventKind, MachineState
 from workers.models import Event, Worker
-from workers.services import record
+from workers.services import record, resting
 
 LEASE = timedelta(minutes=2)  # a request that nobody served for so long counts no more
 PER_PERSON = 10  # requests a minute
@@ -31,7 +31,9 @@ class UnableToRefresh(Exception):
 
 
 def request_refresh(*, worker: Worker, by: User, now: datetime, from_address: str | None = None) -> None:
-    """Have `worker` read from EC2 and CML now. Raises UnableToRefresh: not running, already queued, about to run anyway, rate limited."""
+    """Have `worker` read from EC2 and CML now. Raises UnableToRefresh: not running, paused, already queued, about to run anyway,
+    rate limited.
+    """
     _refuse_unless_useful(worker, now)
     _refuse_if_often(worker, by, now)
     with transaction.atomic():
@@ -41,7 +43,7 @@ def request_refresh(*, worker: Worker, by: User, now: datetime, from_address: st
             raise _queued(worker.refresh_asked_at or now, now)
         actor = record.Actor(kind=ActorKind.PERSON, user=by)
         record.event_of(worker, EventKind.REFRESH, actor=actor, now=now, from_address=from_address).save()
-        queue.refresh_region(region=worker.region)
+        queue.refresh_region(region=worker.region, account=worker.account)
         queue.refresh_cml()
 
 
@@ -66,6 +68,8 @@ def _refuse_unless_useful(worker: Worker, now: datetime) -> None:
         )
     if worker.refresh_asked_at and now - worker.refresh_asked_at < LEASE:
         raise _queued(worker.refresh_asked_at, now)
+    if rests := resting.why("cml"):
+        raise UnableToRefresh("paused", f"{worker} was not refreshed: reading CML servers is paused {rests}.")
     soon = timedelta(seconds=min(10, settings.CML_INTERVAL / 5))
     if worker.cml_due_at is None or worker.cml_due_at - now <= soon:
         wait = _seconds(worker.cml_due_at - now) if worker.cml_due_at else 0

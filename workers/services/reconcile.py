@@ -12,7 +12,7 @@ def everything_is_due(*, now: datetime) -> int:
     """Make every worker due for EC2, CloudWatch and CML; returns how many. The claims make several starters at once do it once."""
     workers = Worker.objects.known_to_ec2()
     count = workers.update(aws_due_at=None, metrics_due_at=None, cml_due_at=None, labs_due_at=None)
-    for region in workers.order_by().values_list("region", flat=True).distinct():
-        queue.refresh_region(region=region)
+    for account, region in workers.order_by().values_list("account", "region").distinct():
+        queue.refresh_region(region=region, account=account)
     events.announce_counts()
     return count

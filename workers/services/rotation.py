@@ -16,6 +16,8 @@ from workers.services import record, vault
 
 BATCH = 200  # rows a transaction: short enough not to keep other writers of SQLite waiting
 SUFFIX = "_encrypted"  # a field that holds the vault's ciphertext is named so
+# What libraries keep inside a JSON object: (model, field, keys whose value is the vault's ciphertext). allauth's secrets of second factors.
+INSIDE = (("mfa.Authenticator", "data", ("secret", "seed")),)
 
 
 @dataclass
@@ -33,17 +35,76 @@ class Rotation:
         return self.rotated + self.current + self.changed + len(self.unreadable)
 
 
-def secret_fields() -> Iterator[tuple[type[models.Model], str]]:
-    """Every field of every model that holds the vault's ciphertext, found by its name."""
+class Place:
+    """Where one secret of each row is: a field of its own."""
+
+    def __init__(self, model: type[models.Model], name: str) -> None:
+        self.model, self.name = model, name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def stored(self) -> models.QuerySet[Any]:
+        """The rows that hold one."""
+        return self.model._base_manager.exclude(**{self.name: ""}).exclude(**{f"{self.name}__isnull": True})
+
+    def read(self, rows: models.QuerySet[Any]) -> list[tuple[Any, str]]:
+        """(id, ciphertext)."""
+        return list(rows.values_list("pk", self.name))
+
+    def swap(self, pk: Any, old: str, new: str) -> bool:
+        """Write `new` if the row still holds `old`. A value that somebody wrote meanwhile gets one more try of its own."""
+        rows = self.model._base_manager.filter(pk=pk)
+        if rows.filter(**{self.name: old}).update(**{self.name: new}):
+            return True
+        written = rows.exclude(**{self.name: ""}).values_list(self.name, flat=True).first()
+        if written is None or vault.is_current(written):
+            return False
+        return bool(rows.filter(**{self.name: written}).update(**{self.name: vault.reencrypted(written)}))
+
+
+class InsidePlace(Place):
+    """One value of a JSON object. The row is locked while it is replaced: other values of the object change, too, such as which codes are used."""
+
+    def __init__(self, model: type[models.Model], name: str, key: str) -> None:
+        super().__init__(model, name)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.key}"
+
+    def stored(self) -> models.QuerySet[Any]:
+        return self.model._base_manager.filter(**{f"{self.name}__has_key": self.key})
+
+    def read(self, rows: models.QuerySet[Any]) -> list[tuple[Any, str]]:
+        return [(pk, found[self.key]) for pk, found in rows.values_list("pk", self.name)]
+
+    def swap(self, pk: Any, old: str, new: str) -> bool:
+        row = self.model._base_manager.select_for_update().filter(pk=pk).first()
+        if row is None or self.key not in getattr(row, self.name):
+            return False
+        found = getattr(row, self.name)
+        written = found[self.key]
+        if written != old and vault.is_current(written):
+            return False
+        found[self.key] = new if written == old else vault.reencrypted(written)
+        row.save(update_fields=[self.name])
+        return True
+
+
+def places() -> Iterator[Place]:
+    """Wherever the vault's ciphertext is: every field of every model whose name says so, and what INSIDE names."""
     for model in apps.get_models():
         for found in model._meta.concrete_fields:
             if found.name.endswith(SUFFIX) and not model._meta.proxy:
-                yield model, found.name
+                yield Place(model, found.name)
+    for label, name, keys in INSIDE:
+        yield from (InsidePlace(apps.get_model(label), name, key) for key in keys)
 
 
 def count_secrets() -> int:
     """How many secrets there are."""
-    return sum(_stored(model, name).count() for model, name in secret_fields())
+    return sum(place.stored().count() for place in places())
 
 
 def rotate_secrets(*, now: datetime, dry_run: bool = False, progress: Callable[[Rotation], None] | None = None) -> Rotation:
@@ -53,9 +114,9 @@ def rotate_secrets(*, now: datetime, dry_run: bool = False, progress: Callable[[
     again at the end. Safe to interrupt and to repeat: what is current already is left alone.
     """
     total = Rotation()
-    for model, name in secret_fields():
-        for batch in _batches(model, name):
-            _rotate(model, name, batch, total, dry_run=dry_run)
+    for place in places():
+        for batch in _batches(place):
+            _rotate(place, batch, total, dry_run=dry_run)
             if progress:
                 progress(total)
     if total.rotated and not dry_run:
@@ -63,25 +124,21 @@ def rotate_secrets(*, now: datetime, dry_run: bool = False, progress: Callable[[
     return total
 
 
-def _stored(model: type[models.Model], name: str) -> models.QuerySet[Any]:
-    return model._base_manager.exclude(**{name: ""}).exclude(**{f"{name}__isnull": True})
-
-
-def _batches(model: type[models.Model], name: str) -> Iterator[list[tuple[Any, str]]]:
+def _batches(place: Place) -> Iterator[list[tuple[Any, str]]]:
     """(id, ciphertext) in the order of the ids; each batch is read just before its turn."""
     last: Any = None
     while True:
-        rows = _stored(model, name).order_by("pk")
+        rows = place.stored().order_by("pk")
         if last is not None:
             rows = rows.filter(pk__gt=last)
-        batch = list(rows.values_list("pk", name)[:BATCH])
+        batch = place.read(rows[:BATCH])
         if not batch:
             return
         yield batch
         last = batch[-1][0]
 
 
-def _rotate(model: type[models.Model], name: str, batch: list[tuple[Any, str]], total: Rotation, *, dry_run: bool) -> None:
+def _rotate(place: Place, batch: list[tuple[Any, str]], total: Rotation, *, dry_run: bool) -> None:
     with transaction.atomic():
         for pk, text in batch:
             try:
@@ -90,23 +147,12 @@ def _rotate(model: type[models.Model], name: str, batch: list[tuple[Any, str]], 
                     continue
                 fresh = vault.reencrypted(text)
             except vault.UnableToDecrypt:
-                total.unreadable.append(f"{model._meta.label} {pk} {name}")
+                total.unreadable.append(f"{place.model._meta.label} {pk} {place}")
                 continue
-            if dry_run or _swap(model, name, pk, text, fresh):
+            if dry_run or place.swap(pk, text, fresh):
                 total.rotated += 1
             else:
                 total.changed += 1
-
-
-def _swap(model: type[models.Model], name: str, pk: Any, old: str, new: str) -> bool:
-    """Write `new` if the row still holds `old`. A value that somebody wrote meanwhile gets one more try of its own."""
-    rows = model._base_manager.filter(pk=pk)
-    if rows.filter(**{name: old}).update(**{name: new}):
-        return True
-    written = rows.exclude(**{name: ""}).values_list(name, flat=True).first()
-    if written is None or vault.is_current(written):
-        return False
-    return bool(rows.filter(**{name: written}).update(**{name: vault.reencrypted(written)}))
 
 
 def _note(total: Rotation, *, now: datetime) -> None:

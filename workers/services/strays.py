@@ -16,12 +16,12 @@ from workers.models import StrayInstance, Worker
 _GOING = {MachineState.SHUTTING_DOWN, MachineState.TERMINATED}
 
 
-def keep(*, region: str, instances: Iterable[aws.Instance], now: datetime) -> None:
-    """Take over which strays there are now in `region`; writes, and tells pages, only what changed."""
+def keep(*, region: str, account: str = "", instances: Iterable[aws.Instance], now: datetime) -> None:
+    """Take over which strays there are now in `region` of `account`; writes, and tells pages, only what changed."""
     strays = {instance.instance_id: instance for instance in _without_row(instances)}
-    known = {stray.instance_id: stray for stray in StrayInstance.objects.filter(region=region)}
+    known = {stray.instance_id: stray for stray in StrayInstance.objects.filter(account=account, region=region)}
     gone = known.keys() - strays.keys()
-    new = [_row(region, instance, now) for key, instance in strays.items() if key not in known]
+    new = [_row(account, region, instance, now) for key, instance in strays.items() if key not in known]
     changed = []
     for key, stray in known.items():
         instance = strays.get(key)
@@ -59,7 +59,12 @@ def _without_row(instances: Iterable[aws.Instance]) -> list[aws.Instance]:
     return [i for i in ours if i.instance_id not in known and not on_its_way(i.tags, waiting)]
 
 
-def _row(region: str, instance: aws.Instance, now: datetime) -> StrayInstance:
+def _row(account: str, region: str, instance: aws.Instance, now: datetime) -> StrayInstance:
     return StrayInstance(
-        region=region, instance_id=instance.instance_id, name=instance.name[:255], state=instance.state, seen_at=now
+        account=account,
+        region=region,
+        instance_id=instance.instance_id,
+        name=instance.name[:255],
+        state=instance.state,
+        seen_at=now,
     )

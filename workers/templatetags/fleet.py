@@ -158,7 +158,7 @@ def aws_age(worker: Worker) -> SafeString:
     """When EC2 last told of this worker. Nobody asks after one that is gone, so that never turns stale."""
     if worker.machine_state in (MachineState.TERMINATED, MachineState.FAILED):
         return age(worker.aws_succeeded_at)
-    return age(worker.aws_succeeded_at, stale_after(settings.STATE_INTERVAL).total_seconds(), f"aws:{worker.region}")
+    return age(worker.aws_succeeded_at, stale_after(settings.STATE_INTERVAL).total_seconds(), f"aws:{worker.place}")
 
 
 @register.simple_tag

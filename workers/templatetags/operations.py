@@ -9,6 +9,7 @@ from typing import Any
 from django import template
 from django.utils.dateparse import parse_datetime
 
+from workers import aws_accounts
 from workers.choices import StepState
 from workers.models import Operation
 
@@ -76,7 +77,12 @@ def took(operation: Operation) -> str:
     return span_text((operation.finished_at - operation.asked_at).total_seconds())
 
 
+def _place_of(operation: Operation) -> str:
+    region = str(operation.parameters.get("region", ""))
+    return aws_accounts.in_words(str(operation.parameters.get("account", "")), region) if region else ""
+
+
 @register.filter
 def about(operation: Operation) -> str:
     """What it is about when no worker's row is left to link to: the name that it had, or the region that was looked at."""
-    return operation.worker_name or str(operation.parameters.get("region", ""))
+    return operation.worker_name or _place_of(operation)

@@ -14,13 +14,26 @@ from django.views.decorators.http import require_safe
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
 from workers.audit_listing import AuditQuery, in_chunks
-from workers.choices import ActorKind, EventKind
+from workers.choices import ActorKind, EventFamily, EventKind
 from workers.models import Event
 from workers.views.csv_download import csv_answer, lines_of, utc_cell
 
 MOST_ROWS = 100_000  # of one file; whoever wants more narrows the dates
 CHUNK = 1_000
-HEADINGS = ("time", "event", "worker", "worker_id", "by", "who", "from_address", "before", "after", "detail", "operation_id")
+HEADINGS = (
+    "time",
+    "event",
+    "worker",
+    "worker_id",
+    "by",
+    "who",
+    "from_address",
+    "before",
+    "after",
+    "detail",
+    "operation_id",
+    "subject",
+)
 
 
 @require_safe
@@ -31,6 +44,7 @@ def audit(request: PersonalRequest) -> HttpResponse:
     page = query.page(Event.objects.all())
     context = {
         "filters": query,
+        "families": EventFamily.choices,
         "kinds": EventKind.choices,
         "actors": ActorKind.choices,
         "chips": query.chips(),
@@ -69,4 +83,5 @@ def _cells(event: Event) -> tuple[Any, ...]:
         event.after,
         event.detail,
         event.operation_id,
+        event.subject_name,
     )

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
-from workers import provisioning
+from workers import aws_accounts, provisioning
 from workers.creation_forms import CreateWorkerForm, initial_of
 from workers.models import Operation
 from workers.services import creation
@@ -76,6 +76,7 @@ def _confirmation(look: Operation, proposal: dict[str, Any]) -> dict[str, Any]:
     return {
         "operation": look,
         "proposal": proposal,
+        "account": aws_accounts.label(proposal.get("account", "")),
         "images": images[:IMAGES_SHOWN],
         "more_images": max(0, len(images) - IMAGES_SHOWN),
         "warnings": creation.warnings(proposal),

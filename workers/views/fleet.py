@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
+from workers import aws_accounts
 from workers.choices import MachineState, ServiceState
 from workers.dressing import dressed
 from workers.listing import PAGE_SIZES, FleetQuery, tiles
@@ -53,7 +54,7 @@ def _context(query: FleetQuery, visible: WorkerQuerySet, *, now: datetime) -> di
         else "no_workers"
         if not known
         else "no_match",
-        "failing_regions": RegionCheck.objects.filter(failing_since__isnull=False).order_by("region"),
+        "failing_regions": RegionCheck.objects.filter(failing_since__isnull=False).order_by("account", "region"),
         "stream_url": _stream_url(page),
         "reread_url": query.url(page=query.page),
         "now": now,
@@ -83,8 +84,11 @@ def _paging(query: FleetQuery, page: Page) -> dict[str, Any]:
 
 def _options(visible: WorkerQuerySet, counts: FleetCounts) -> dict[str, list[tuple[str, str, int]]]:
     """The facets with how many workers each holds; empty ones are left out, so that no choice leads nowhere."""
-    regions = visible.listed(include_gone=False).order_by("region").values_list("region").annotate(n=Count("pk"))
+    listed = visible.listed(include_gone=False).order_by()
+    regions = listed.order_by("region").values_list("region").annotate(n=Count("pk"))
+    accounts = listed.values_list("account").annotate(n=Count("pk")) if aws_accounts.several() else ()
     return {
+        "accounts": sorted((name, name, count) for key, count in accounts if (name := aws_accounts.label(key))),
         "regions": [(region, region, count) for region, count in regions],
         "states": [
             (state.value, state.label, counts["machine"].get(state.value, 0))

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import PersonalRequest
 from cmlmanager.htmx import vary, wants_fragment
-from workers import finding
+from workers import aws_accounts, finding
 from workers.choices import MachineState, OperationKind
 from workers.creation_forms import ImportForm
 from workers.models import Operation, StrayInstance, Worker
@@ -31,8 +31,7 @@ def import_workers(request: PersonalRequest) -> HttpResponse:
     """What to look for. Beside it, the instances that carry the portal's tag and are no workers."""
     form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        region, question = form.cleaned_data["region"], form.cleaned_data["question"]
-        look = importing.look_for_instances(region=region, question=question, by=asker(request), now=timezone.now())
+        look = importing.look_for_instances(**form.place, question=form.question, by=asker(request), now=timezone.now())
         return redirect("worker-import-found", look.pk)
     context = {"form": form, "strays": StrayInstance.objects.all()}
     return render(request, "workers/import.html", context, status=422 if form.errors else 200)
@@ -101,7 +100,7 @@ def _findings(look: Operation, found: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "operation": look,
-        "region": look.parameters["region"],
+        "region": aws_accounts.in_words(look.parameters.get("account", ""), look.parameters["region"]),
         "question": finding.in_words(look.parameters),
         "rows": rows,
         "importable": sum(row["importable"] for row in rows),

@@ -5,8 +5,11 @@ GET  /_sandbox/instances                     every instance, as one list
 POST /_sandbox/instances/<id>/forget         EC2 no longer knows it
 POST /_sandbox/instances/<id>/impair         its status checks fail from now on, until the simulator ends
 GET  /_sandbox/calls                         requests since the start, by operation
-POST /_sandbox/faults {"mode": "throttled"}  also operation, region, after, count, seconds; modes: see `faults`, of which
+POST /_sandbox/faults {"mode": "throttled"}  also operation, region, account, after, count, seconds; modes: see `faults`, of which
                                              some concern what they can happen to only ("capacity": RunInstances, StartInstances)
+POST /_sandbox/rights {"denied": ["RunInstances"]}   no right for these operations, dry runs included; [] gives all rights back;
+                                             also account, for one of several
+POST /_sandbox/clock {"seconds": 400}        AWS's clock is so much ahead of this machine's
 """
 
 from __future__ import annotations
@@ -61,14 +64,24 @@ class Control:
                 return self._instances()
             case "GET", ["calls"]:
                 return dict(self._switchboard.calls)
-            case "POST", ["faults"]:
-                self._switchboard.order(_fault(_body(environ)))
-                return {"ok": True}
-            case "POST", ["instances", instance_id, ("forget" | "impair") as order]:
-                if not getattr(self._account, order)(instance_id):
-                    raise _Refused(HTTPStatus.NOT_FOUND, f"There is no instance {instance_id}.")
+            case "POST", parts:
+                self._obey(parts, environ)
                 return {"ok": True}
         raise _Refused(HTTPStatus.NOT_FOUND, f"There is no {method} {PREFIX}{path}.")
+
+    def _obey(self, parts: list[str], environ: dict[str, Any]) -> None:
+        match parts:
+            case ["faults"]:
+                self._switchboard.order(_fault(_body(environ)))
+            case ["rights"]:
+                self._switchboard.deny(*_denied(_body(environ)))
+            case ["clock"]:
+                self._switchboard.seconds_ahead = _seconds(_body(environ))
+            case ["instances", instance_id, ("forget" | "impair") as order]:
+                if not getattr(self._account, order)(instance_id):
+                    raise _Refused(HTTPStatus.NOT_FOUND, f"There is no instance {instance_id}.")
+            case _:
+                raise _Refused(HTTPStatus.NOT_FOUND, f"There is no POST {PREFIX}{'/'.join(parts)}.")
 
     def _instances(self) -> list[dict[str, Any]]:
         self._account.settle()
@@ -116,8 +129,24 @@ def _fault(body: dict[str, Any]) -> Fault:
         raise _Refused(HTTPStatus.BAD_REQUEST, f"The mode must be one of {', '.join(MODES)}.")
     if not (count is None or _is_count(count)) or not _is_count(after) or not isinstance(seconds, int | float):
         raise _Refused(HTTPStatus.BAD_REQUEST, "after and count must be whole numbers from 0, seconds a number.")
-    where = {name: str(body.get(name) or "") for name in ("operation", "region")}
+    where = {name: str(body.get(name) or "") for name in ("operation", "region", "account")}
     return Fault(mode=mode, after=after, count=count, seconds=seconds, **where)
+
+
+def _denied(body: dict[str, Any]) -> tuple[list[str], str]:
+    denied, account = body.get("denied"), body.get("account", "")
+    named = isinstance(denied, list) and all(isinstance(name, str) for name in denied)
+    if set(body) - {"denied", "account"} or not named or not isinstance(account, str):
+        raise _Refused(
+            HTTPStatus.BAD_REQUEST, "denied must be a list of operations, such as RunInstances, account one account."
+        )
+    return body["denied"], account
+
+
+def _seconds(body: dict[str, Any]) -> int:
+    if set(body) != {"seconds"} or not isinstance(body["seconds"], int):
+        raise _Refused(HTTPStatus.BAD_REQUEST, "seconds must be a whole number, and all there is.")
+    return int(body["seconds"])
 
 
 def _is_count(value: Any) -> bool:

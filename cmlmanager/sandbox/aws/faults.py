@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 SECONDS_WHEN_SLOW = 5.0
@@ -11,7 +12,7 @@ SECONDS_WHEN_SLOW = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """How to misbehave: `operation` and `region` "" mean any. `after` matching requests are answered well before it begins;
+    """How to misbehave: `operation`, `region` and `account` "" mean any. `after` matching requests are answered well before it begins;
     `count` is how many are not, None all. `seconds` are for the modes slow, which waits before it does what was asked, and slow_after,
     which does it and then keeps the answer back.
     """
@@ -19,6 +20,7 @@ class Fault:
     mode: str = "none"
     operation: str = ""
     region: str = ""
+    account: str = ""
     after: int = 0
     count: int | None = None
     seconds: float = SECONDS_WHEN_SLOW
@@ -26,7 +28,7 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An error that AWS answers."""
+    """An error that AWS answers. The message may use {permission}, such as ec2:RunInstances."""
 
     status: int
     code: str
@@ -40,8 +42,26 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "cloudwatch": Refusal(status=400, code="Throttling", message="Rate exceeded"),
     },
     "unauthorized": {
-        "ec2": Refusal(status=403, code="UnauthorizedOperation", message="You are not authorized to perform this operation."),
-        "cloudwatch": Refusal(status=403, code="AccessDenied", message="User is not authorized to perform this operation."),
+        "ec2": Refusal(
+            status=403,
+            code="UnauthorizedOperation",
+            message="You are not authorized to perform this operation. User: arn:aws:sts::123456789012:user/moto is not authorized to"
+            " perform: {permission} because no identity-based policy allows the {permission} action.",
+        ),
+        "cloudwatch": Refusal(
+            status=403,
+            code="AccessDenied",
+            message="User: arn:aws:sts::123456789012:user/moto is not authorized to perform: {permission} because no identity-based"
+            " policy allows the {permission} action",
+        ),
+        "sts": Refusal(
+            status=403,
+            code="AccessDenied",
+            message="User: arn:aws:sts::123456789012:user/moto is not authorized to perform: {permission}",
+        ),
+    },
+    "dry_run": {
+        "ec2": Refusal(status=412, code="DryRunOperation", message="Request would have succeeded, but DryRun flag is set.")
     },
     "error": {
         "ec2": Refusal(status=500, code="InternalError", message="An internal error has occurred"),
@@ -90,7 +110,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         ),
     },
 }
-MODES = ("none", "unreachable", "slow", "slow_after", *REFUSALS)
+MODES = ("none", "unreachable", "slow", "slow_after", *(mode for mode in REFUSALS if mode != "dry_run"))
 
 # mode → the operations at which EC2 can refuse so; a mode that is not here may hit any.
 _AT = {
@@ -103,19 +123,24 @@ _AT = {
 
 
 class Switchboard:
-    """The fault that is on, and the requests counted by operation."""
+    """The fault that is on, the rights that are lacking, the clock, and the requests counted by operation."""
 
     def __init__(self) -> None:
         self.fault = Fault()
+        self.denied: dict[str, frozenset[str]] = {}  # account, "" for all of them → operations
+        self.seconds_ahead = 0  # of this machine's clock
         self.calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def arrived(self, operation: str, region: str) -> Fault:
-        """Count a request; returns how to misbehave at it."""
+    def arrived(self, operation: str, region: str, account: str, *, also: str = "") -> Fault:
+        """Count a request; returns how to misbehave at it. `also` is the operation that AWS judges with it, as CreateTags with RunInstances."""
         with self._lock:
             self.calls[operation] += 1
+            for needed in (operation, also):
+                if any(needed in self.denied.get(whose, ()) for whose in ("", account)):
+                    return Fault(mode="unauthorized", operation=needed)
             fault = self.fault
-            if not _concerns(fault, operation, region) or fault.count == 0:
+            if not _concerns(fault, operation, region, account) or fault.count == 0:
                 return Fault()
             if fault.after:
                 self.fault = replace(fault, after=fault.after - 1)
@@ -129,7 +154,12 @@ class Switchboard:
         with self._lock:
             self.fault = fault
 
+    def deny(self, operations: Collection[str], account: str = "") -> None:
+        """The account, or any, has no right for these operations from now on, also when only asked by a dry run; for all others it has."""
+        with self._lock:
+            self.denied[account] = frozenset(operations)
 
-def _concerns(fault: Fault, operation: str, region: str) -> bool:
-    asked = fault.operation in ("", operation) and fault.region in ("", region)
+
+def _concerns(fault: Fault, operation: str, region: str, account: str) -> bool:
+    asked = fault.operation in ("", operation) and fault.region in ("", region) and fault.account in ("", account)
     return asked and operation in _AT.get(fault.mode, {operation})

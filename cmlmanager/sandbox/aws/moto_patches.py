@@ -31,6 +31,7 @@ from cmlmanager.sandbox.fleet import ACCOUNT_ID
 
 ANY_IMAGE = "ami-12345678"  # can be launched in every region without being registered, for tests that do not care
 _IMAGE_ID = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
+_NEVER_DRY = {"DescribeInstanceStatus", "DescribeInstanceAttribute"}  # moto carries them out, as if nobody had said DryRun
 _MOST_DATAPOINTS = 100_800  # in one answer (CloudWatch API reference, GetMetricData)
 _STATISTICS = {
     "Average": lambda values: sum(values) / len(values),
@@ -59,11 +60,14 @@ def _calls(account: Account, switchboard: Switchboard) -> None:
 
     def call_action(self: Any) -> Any:
         operation = self._get_action() or "unknown"
-        fault = switchboard.arrived(operation, self.region)
+        tagging = "CreateTags" if operation == "RunInstances" and self._get_param("TagSpecifications", []) else ""
+        fault = switchboard.arrived(operation, self.region, self.current_account, also=tagging)
         if self.region not in ec2_backends[ACCOUNT_ID]:  # moto answers 500
             fault = Fault(mode="not_enabled")
+        elif fault.mode == "none" and operation in _NEVER_DRY and self._get_param("DryRun", False):
+            fault = Fault(mode="dry_run")
         if fault.mode in REFUSALS:
-            return _refuse(self, fault, operation)
+            return _refuse(self, fault, fault.operation or operation)
         if fault.mode == "unreachable":
             # What is written after this goes nowhere; the client sees the connection close without an answer.
             request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -92,7 +96,8 @@ class _Refused(ServiceException):
 def _refuse(response: Any, fault: Fault, operation: str) -> Any:
     known = REFUSALS[fault.mode]
     refusal = known.get(operation) or known.get(response.service_name) or known["ec2"]
-    _, headers, body = response.serialized(ActionResult(_Refused(refusal.code, refusal.message)))
+    message = refusal.message.replace("{permission}", f"{response.service_name}:{operation}")
+    _, headers, body = response.serialized(ActionResult(_Refused(refusal.code, message)))
     headers["status"] = str(refusal.status)
     return refusal.status, headers, body
 

@@ -27,11 +27,17 @@ _HOST = "127.0.0.1"
 _TICK = 0.25  # seconds between looks at the clock; a change is on disk soon after
 
 
-class _QuietHandler(MotoRequestHandler):
-    """Writes no line per request."""
+class _Handler(MotoRequestHandler):
+    """Writes no line per request, and tells AWS's time."""
+
+    switchboard: Switchboard
 
     def log_request(self, *args: Any) -> None:
         """Nothing."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The header Date."""
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + self.switchboard.seconds_ahead)
 
 
 def serve(*, port: int, data: Path, seeded: bool, speed: float) -> None:
@@ -43,6 +49,7 @@ def serve(*, port: int, data: Path, seeded: bool, speed: float) -> None:
     account, switchboard, launches = Account(Delays.at_speed(speed)), Switchboard(), Launches()
     install(account, switchboard, launches)
     _make_networks(account)
+    _Handler.switchboard = switchboard
     snapshot = Snapshot(data)
     try:
         snapshot.load(account, launches)
@@ -55,7 +62,7 @@ def serve(*, port: int, data: Path, seeded: bool, speed: float) -> None:
         port,
         Control(DomainDispatcherApplication(create_backend_app), account, switchboard),
         threaded=True,
-        request_handler=_QuietHandler,
+        request_handler=_Handler,
     )
     threading.Thread(target=server.serve_forever, args=(_TICK,), daemon=True).start()
     print(f"simulated AWS on http://{_HOST}:{server.server_port}", flush=True)

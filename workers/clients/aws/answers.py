@@ -14,6 +14,7 @@ class Instance:
 
     instance_id: str
     region: str
+    account_id: str = ""  # whose it is
     state: str  # pending running shutting-down terminated stopping stopped
     state_reason: str  # why it is in this state, EC2's words
     instance_type: str
@@ -71,11 +72,12 @@ class Measurement:
     checks_failed: float | None = None  # 1 when a status check failed in any minute of the period, else 0
 
 
-def instance_of(item: dict[str, Any], region: str) -> Instance:
-    """The instance for an element of a reservation's Instances."""
+def instance_of(item: dict[str, Any], region: str, account_id: str = "") -> Instance:
+    """The instance for an element of the Instances of a reservation, whose OwnerId is the account."""
     return Instance(
         instance_id=item["InstanceId"],
         region=region,
+        account_id=account_id,
         state=item.get("State", {}).get("Name", ""),
         state_reason=item.get("StateReason", {}).get("Message") or item.get("StateTransitionReason") or "",
         instance_type=item.get("InstanceType", ""),

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 import botocore.loaders
@@ -25,12 +25,22 @@ _models = botocore.loaders.create_loader()
 _building = threading.Lock()
 
 
+class Credentials(Protocol):
+    """Credentials that are not the process's own."""
+
+    def resolver(self) -> Any:
+        """What botocore calls a credential resolver."""
+
+    def forget(self) -> None:
+        """AWS did not take them."""
+
+
 class Connection:
     """Calls the services of one region. Not to be shared between threads: use `client_for`.
 
-    `endpoint_url` is for a simulated AWS; None means AWS itself. The time-outs are seconds and hold for each of at most
-    `max_attempts` attempts, with back-off between them. `page_size` is how many items are asked for at once (5 to 1000).
-    `calls` counts the HTTP requests sent, by operation: each page and each attempt is one.
+    `credentials` are those of a role; None means what boto3 finds: the process's own. `endpoint_url` is for a simulated AWS; None means
+    AWS itself. The time-outs are seconds and hold for each of at most `max_attempts` attempts, with back-off between them. `page_size` is
+    how many items are asked for at once (5 to 1000). `calls` counts the HTTP requests sent, by operation: each page and each attempt is one.
     """
 
     def __init__(
@@ -38,6 +48,7 @@ class Connection:
         *,
         region: str,
         endpoint_url: str | None = None,
+        credentials: Credentials | None = None,
         connect_timeout: float = 5,
         read_timeout: float = 30,
         max_attempts: int = 4,
@@ -46,6 +57,7 @@ class Connection:
         self.region = region
         self.calls: Counter[str] = Counter()
         self._endpoint_url = endpoint_url
+        self._credentials = credentials
         self._page_size = page_size
         retries = {"mode": "standard", "total_max_attempts": max_attempts}
         self._config = Config(connect_timeout=connect_timeout, read_timeout=read_timeout, retries=retries)
@@ -75,6 +87,8 @@ class Connection:
             if isinstance(mapped, AwsUnauthorized):
                 # A client keeps the credentials that it was built with, even none: the next call looks for them anew.
                 self._session, self._clients = None, {}
+                if self._credentials is not None:
+                    self._credentials.forget()
             raise mapped from error
 
     def _client(self, service: str) -> Any:
@@ -89,6 +103,8 @@ class Connection:
         if self._session is None:
             core = botocore.session.Session()
             core.register_component("data_loader", _models)
+            if self._credentials is not None:
+                core.register_component("credential_provider", self._credentials.resolver())
             self._session = boto3.Session(botocore_session=core, region_name=self.region)
             # boto3 adds its own folder each time, to the loader that all share.
             _models.search_paths[:] = dict.fromkeys(_models.search_paths)

@@ -47,6 +47,14 @@ class AwsUnauthorized(AwsError):
     """There are no credentials, AWS does not accept them, or they lack the right for this call or this region."""
 
 
+class AwsDenied(AwsUnauthorized):
+    """The credentials are good, but lack the right for this call."""
+
+
+class AwsWouldSucceed(AwsError):
+    """A dry run: AWS would have done it, and did not. No failure at all."""
+
+
 class AwsNotFound(AwsError):
     """AWS does not know the object asked for. Just after RunInstances this may be said of the new instance, for seconds."""
 

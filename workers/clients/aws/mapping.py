@@ -16,6 +16,8 @@ from workers.clients.aws.meanings import MEANINGS
 _PERMISSION = re.compile(r"is not authorized to perform: (\w+:\w+)")  # RunInstances may lack ec2:CreateTags, for one
 _KEY_ID = re.compile(r"\bA[A-Z]IA[A-Z0-9]{12,}\b")  # long-term AKIA…, temporary ASIA…
 
+_NAMES = {"ec2": "EC2", "cloudwatch": "CloudWatch", "sts": "STS"}
+
 # botocore has no common class for "the credentials could not be had".
 _NO_CREDENTIALS = (
     botocore_errors.NoCredentialsError,
@@ -32,8 +34,8 @@ _NO_ANSWER = (botocore_errors.ConnectionError, botocore_errors.HTTPClientError, 
 
 
 def aws_error(error: Exception, *, service: str, action: str, region: str) -> AwsError:
-    """The AwsError for what botocore raised while calling `action` of `service` ("ec2" or "cloudwatch") in `region`."""
-    where = f"{'EC2' if service == 'ec2' else 'CloudWatch'} in {region}"
+    """The AwsError for what botocore raised while calling `action` of `service` ("ec2", "cloudwatch" or "sts") in `region`."""
+    where = f"{_NAMES.get(service, service)} in {region}"
     if isinstance(error, botocore_errors.ClientError):
         return _refusal(error, where=where, action=action, permission=f"{service}:{action}", region=region)
     kind: type[AwsError] = AwsUnreachable

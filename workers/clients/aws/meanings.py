@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from workers.clients.aws.errors import (
+    AwsDenied,
     AwsError,
     AwsInvalidImage,
     AwsLimitReached,
@@ -15,6 +16,7 @@ from workers.clients.aws.errors import (
     AwsRejected,
     AwsThrottled,
     AwsUnauthorized,
+    AwsWouldSucceed,
     AwsWrongState,
 )
 
@@ -35,16 +37,35 @@ class Meaning:
 
 # The first that matches counts.
 MEANINGS: tuple[Meaning, ...] = (
+    Meaning(codes=re.compile(r"^DryRunOperation$"), kind=AwsWouldSucceed, sentence="{where} would have done {action}."),
     Meaning(
         codes=re.compile(r"Throttl|^(RequestLimitExceeded|TooManyRequests.*|SlowDown|BandwidthLimitExceeded)$"),
         kind=AwsThrottled,
         sentence="{where} limits the rate of requests ({action}). The portal will try again; read AWS less often if this persists.",
     ),
     Meaning(
+        codes=re.compile(r"^AccessDenied(Exception)?$"),
+        says=re.compile(r"sts:AssumeRole\b"),
+        kind=AwsDenied,
+        sentence="AWS does not let the portal take on the role of this account ({message}): let the role’s trust policy name the portal’s"
+        " own identity and the same external id as AWS_ACCOUNTS, and allow the portal’s identity sts:AssumeRole on it.",
+    ),
+    Meaning(
+        codes=re.compile(r"^RegionDisabled(Exception)?$"),
+        kind=AwsUnauthorized,
+        sentence="STS is switched off in {region} for this AWS account ({code}): enable {region} in the account settings of IAM.",
+    ),
+    Meaning(
         codes=re.compile(r"^AuthFailure$"),
         says=re.compile(r"[Nn]ot authorized for images?"),
         kind=AwsInvalidImage,
         sentence="The AMI may not be used by this AWS account in {region} ({message}): ask its owner to share it, or choose another one.",
+    ),
+    Meaning(
+        codes=re.compile(r"^(SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed)(Exception)?$"),
+        says=re.compile(r"Signature (expired|not yet current)|[Tt]oo [Ss]kewed|request time and the current time"),
+        kind=AwsUnauthorized,
+        sentence="AWS refuses {action} in {region}, because this machine’s clock is more than five minutes off ({message}): have it set by NTP.",
     ),
     Meaning(
         codes=re.compile(
@@ -58,7 +79,7 @@ MEANINGS: tuple[Meaning, ...] = (
     ),
     Meaning(
         codes=re.compile(r"^(UnauthorizedOperation|UnauthorizedAccess|NotAuthorized|AccessDenied(Exception)?)$"),
-        kind=AwsUnauthorized,
+        kind=AwsDenied,
         sentence="The portal may not call {action} in {region}: allow {permission} in its IAM policy.",
     ),
     Meaning(

@@ -52,7 +52,11 @@ class Reads(Connection):
 
     def _instances(self, **arguments: Any) -> list[Instance]:
         reservations = self._pages("ec2", "DescribeInstances", "Reservations", MaxResults=self._page_size, **arguments)
-        return [instance_of(item, self.region) for reservation in reservations for item in reservation.get("Instances", [])]
+        return [
+            instance_of(item, self.region, reservation.get("OwnerId", ""))
+            for reservation in reservations
+            for item in reservation.get("Instances", [])
+        ]
 
     def describe_status_checks(self) -> dict[str, StatusChecks]:
         """Instance id → status checks, of every running instance of the region. Raises AwsError."""

@@ -34,13 +34,15 @@ class Writes(Connection):
         require_imds_v2: bool = True,
         detailed_monitoring: bool = False,
         nested_virtualization: bool = False,
+        dry_run: bool = False,
     ) -> Instance:
         """Launch one instance; with a `client_token` that was used before, the instance that it launched, as it is now.
 
         `client_token` is at most 64 ASCII characters, such as an operation's UUID; EC2 remembers it for at least 24 hours. The
         tags are on the instance and on its volumes from the beginning. A shutdown inside the machine stops it. `root_volume_gib`
         resizes the root volume (gp3, deleted with the instance) and needs the image's `root_device_name`; None leaves the image's size.
-        `nested_virtualization` is for the instance types that have it (C8i, M8i, R8i); bare metal needs none.
+        `nested_virtualization` is for the instance types that have it (C8i, M8i, R8i); bare metal needs none. With `dry_run` nothing is
+        launched: AwsWouldSucceed is raised instead of an answer.
 
         EC2 API reference, RunInstances. Raises AwsError: AwsNoCapacity, AwsLimitReached, AwsInvalidImage, AwsNotFound (subnet,
         security group, key pair) and AwsRejected (other parameters than the token's first request) among them.
@@ -63,9 +65,10 @@ class Writes(Connection):
         if nested_virtualization:
             arguments["CpuOptions"] = {"NestedVirtualization": "enabled"}
         # EC2 takes an empty text for a wrong id.
-        given = {"SubnetId": subnet_id, "SecurityGroupIds": list(security_group_ids), "KeyName": key_name}
+        given = {"SubnetId": subnet_id, "SecurityGroupIds": list(security_group_ids), "KeyName": key_name, "DryRun": dry_run}
         arguments |= {name: value for name, value in given.items() if value}
-        return instance_of(self._call("ec2", "RunInstances", **arguments)["Instances"][0], self.region)
+        reservation = self._call("ec2", "RunInstances", **arguments)
+        return instance_of(reservation["Instances"][0], self.region, reservation.get("OwnerId", ""))
 
     def start_instances(self, instance_ids: Collection[str]) -> dict[str, StateChange]:
         """Instance id → its state before and now; starting what runs or starts already changes nothing.

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from workers import finding
+from workers import aws_accounts, finding
+from workers.aws_accounts import AwsAccount
 from workers.choices import ActorKind
 from workers.services import importing
 from workers.services.operations.asking import Asker
@@ -28,7 +29,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--region", required=True, help="one of AWS_REGIONS")
+        parser.add_argument("--region", required=True, help="one of AWS_REGIONS, or of the account's")
+        parser.add_argument("--account", default="", help="a name in AWS_ACCOUNTS; needed where there are several")
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--instance-id", help="this instance")
         which.add_argument("--ami-id", help="instances launched from this AMI")
@@ -41,13 +43,17 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="answer in JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        region, question = _asked(options)
+        account, region, question = _asked(options)
+        where = {"account": account, "region": region}
         try:
-            found = importing.find(region=region, question=question)
+            found = importing.find(**where, question=question)
         except importing.UnableToFind as error:
             raise CommandError(f"{error.sentence} ({error.detail})", returncode=AWS_FAILED) from error
         if not found:
-            raise CommandError(f"Nothing in {region} matches: {finding.in_words(question)}.", returncode=NOTHING_FOUND)
+            raise CommandError(
+                f"Nothing in {aws_accounts.in_words(account, region)} matches: {finding.in_words(question)}.",
+                returncode=NOTHING_FOUND,
+            )
         new = [item for item in found if not item["skipped"]]
         result = importing.ImportResult()
         if not options["dry_run"]:
@@ -55,7 +61,7 @@ class Command(BaseCommand):
                 sentence = f"{len(new)} instances would be imported. Say --all to import them, --dry-run to see them."
                 raise CommandError(sentence, returncode=ASK_ALL)
             by = Asker(actor=Actor(kind=ActorKind.SYSTEM, label="import_workers"))
-            result = importing.import_instances(region=region, instances=new, by=by, now=timezone.now())
+            result = importing.import_instances(**where, instances=new, by=by, now=timezone.now())
         imported = {worker.instance_id: str(worker.pk) for worker in result.imported}
         lines = [_line(item, result.skipped, imported, dry_run=options["dry_run"]) for item in found]
         self._say(lines, as_json=options["json"], region=region)
@@ -72,10 +78,12 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} of {len(lines)} {verb}.")
 
 
-def _asked(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Region and question. Raises CommandError for what cannot be meant."""
-    if options["region"] not in settings.AWS_REGIONS:
-        raise CommandError(f"{options['region']} is not one of AWS_REGIONS: {', '.join(settings.AWS_REGIONS)}.", returncode=2)
+def _asked(options: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Account, region and question. Raises CommandError for what cannot be meant."""
+    account = account_of(options["account"])
+    if options["region"] not in account.regions:
+        whose = f"the regions of {account.name}" if settings.AWS_ACCOUNTS else "AWS_REGIONS"
+        raise CommandError(f"{options['region']} is not one of {whose}: {', '.join(account.regions)}.", returncode=2)
     by = {
         finding.By.INSTANCE: options["instance_id"],
         finding.By.IMAGE: options["ami_id"],
@@ -85,10 +93,23 @@ def _asked(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     try:
         for kind, value in by.items():
             if value is not None:
-                return options["region"], finding.question(kind, value)
+                return account.key, options["region"], finding.question(kind, value)
     except ValueError as error:
         raise CommandError(str(error), returncode=2) from error
-    return options["region"], finding.question(finding.By.OURS, "")
+    return account.key, options["region"], finding.question(finding.By.OURS, "")
+
+
+def account_of(name: str) -> AwsAccount:
+    """The account of this name, or the only one. Raises CommandError for one that there is not, and for none where there are several."""
+    known = aws_accounts.configured()
+    names = ", ".join(account.name for account in known)
+    if not name and len(known) == 1:
+        return known[0]
+    found = next((account for account in known if account.name == name), None)
+    if found is None:
+        problem = f"{name} is not in AWS_ACCOUNTS" if name else "There are several accounts"
+        raise CommandError(f"{problem}: say --account and one of {names}.", returncode=2)
+    return found
 
 
 def _line(item: dict[str, Any], skipped: dict[str, str], imported: dict[str, str], *, dry_run: bool) -> dict[str, str]:

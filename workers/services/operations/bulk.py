@@ -59,14 +59,14 @@ def ask_many(
     turns: Counter[str] = Counter()
     with transaction.atomic():
         for worker in chosen:
-            due_at = now + timedelta(seconds=turns[worker.region] / REFILL_RATES[kind])
+            due_at = now + timedelta(seconds=turns[worker.place] / REFILL_RATES[kind])
             try:
                 _refuse_tags(kind, worker, parameters or {})
                 asking.ask(kind=kind, worker=worker, by=by, now=now, parameters=parameters, batch=batch, due_at=due_at)
             except UnableToAsk as refusal:
                 keep_refusal(refusal, kind=kind, worker=worker, by=by, now=now, parameters=parameters or {}, batch=batch)
             else:
-                turns[worker.region] += 1
+                turns[worker.place] += 1
     return batch
 
 

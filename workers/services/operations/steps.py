@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from workers.choices import OperationState
 from workers.clients import aws, cml
 from workers.models import Operation, Worker
-from workers.services import connection
+from workers.services import connection, places
 
 MAX_ATTEMPTS = 8  # of one step, for errors that may pass: about five minutes
 
@@ -70,9 +69,11 @@ class Task:
 
     @property
     def aws(self) -> aws.AwsClient:
-        """The client of the worker's region, or of the region in the parameters."""
-        region = self.operation.worker.region if self.operation.worker else self.operation.parameters["region"]
-        return aws.client_for(region=region, endpoint_url=settings.AWS_ENDPOINT_URL)
+        """The client of the worker's account and region, or of those in the parameters. Raises AwsError for an account that is gone."""
+        worker, parameters = self.operation.worker, self.operation.parameters
+        if worker:
+            return places.client_of(region=worker.region, account=worker.account)
+        return places.client_of(region=parameters["region"], account=parameters.get("account", ""))
 
     @property
     def cml(self) -> cml.CmlClient:
