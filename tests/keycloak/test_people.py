@@ -15,25 +15,28 @@ from tests.live.portal import until
 pytestmark = [pytest.mark.keycloak, pytest.mark.browser]
 
 Somebody = Callable[..., str]
-EVERYBODYS = ["Fleet", "Labs", "Operations", "Alerts", "Licences"]
+EVERYBODYS = {"Fleet", "Labs", "Operations", "Alerts", "Licences"}
+ADMINISTRATORS = {"Notifications", "Audit", "Admin"}
 # A page of operators of labs, one of administrators, and the Django admin: what the three people get there.
 PAGES = ("/labs/import/", "/audit/", "/admin/")
 
 
 @pytest.mark.parametrize(
-    ("person", "role", "navigation", "statuses"),
+    ("person", "role", "links", "statuses"),
     [
-        ("user", "User", EVERYBODYS, (403, 403, 403)),
-        ("manager", "Manager", EVERYBODYS, (200, 403, 403)),
-        ("admin", "Administrator", [*EVERYBODYS, "Notifications", "Audit", "Admin"], (200, 200, 200)),
+        ("user", "User", set(), (403, 403, 403)),
+        ("manager", "Manager", set(), (200, 403, 403)),
+        ("admin", "Administrator", ADMINISTRATORS, (200, 200, 200)),
     ],
 )
 def test_each_person_sees_what_their_group_allows(
-    person: str, role: str, navigation: list[str], statuses: tuple[int, ...], tab: Tab
+    person: str, role: str, links: set[str], statuses: tuple[int, ...], tab: Tab
 ) -> None:
     tab.sign_in(person)
 
-    assert tab.page.get_by_role("navigation", name="Main").get_by_role("link").all_inner_texts() == navigation
+    shown = set(tab.page.get_by_role("navigation", name="Main").get_by_role("link").all_inner_texts())
+    assert shown >= EVERYBODYS
+    assert shown & ADMINISTRATORS == links
     assert tuple(tab.go(path) for path in PAGES) == statuses
     tab.go("/account/")
     expect(tab.page.get_by_role("main")).to_contain_text(role)
