@@ -136,8 +136,7 @@ def _only_with_pkce(realm: Realm, callback: str) -> Iterator[Finding]:
         yield warning(
             "pkce_required",
             "It accepts sign-in without PKCE, so a stolen code could be used. The portal itself always uses it.",
-            "Choose S256 as “Proof Key for Code Exchange Code Challenge Method” under "
-            f"Clients → {realm.setup.client_id} → Advanced → Advanced settings.",
+            f"Choose S256 as “PKCE Method” under {_settings_of(realm.setup)} → Capability config; before Keycloak 26.4 it is under Advanced.",
         )
 
 

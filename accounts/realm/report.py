@@ -20,8 +20,8 @@ _CHECKS: tuple[Callable[[Realm], Iterator[Finding]], ...] = (
 )
 
 
-def check(setup: Setup, *, now: datetime) -> list[Finding]:
-    """What is right and wrong with the realm of `setup`. Never raises for what Keycloak does."""
+def check(setup: Setup, *, now: datetime, token: str = "") -> list[Finding]:
+    """What is right and wrong with the realm of `setup`, and with an access token if one is given. Never raises for what Keycloak does."""
     if not setup.client_id:
         return [problem("client", "OIDC_CLIENT_ID is not set.", "It is the Client ID under Clients in the console.")]
     findings, realm = find_realm(setup, Provider(setup.timeout), now)
@@ -33,7 +33,8 @@ def check(setup: Setup, *, now: datetime) -> list[Finding]:
     well = {found.name for found in findings if found.state is State.OK}
     findings.extend(_answers(client.direct_grants, realm) if "secret" in well else ())
     findings.extend(_answers(client.sign_out, realm) if "redirect" in well else ())
-    return [*findings, *roles.role_map(setup), *roles.groups(setup)]
+    said = roles.token(setup, token, now) if token else roles.groups(setup)
+    return [*findings, *roles.role_map(setup), *said]
 
 
 def _answers(each: Callable[[Realm], Iterator[Finding]], realm: Realm) -> Iterator[Finding]:

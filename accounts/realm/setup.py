@@ -26,6 +26,8 @@ class Setup:
     role_map: Mapping[str, object]
     default_role: str
     groups_claim: str
+    api_audience: str
+    api_clients: tuple[str, ...]
     portal_url: str
     callback_path: str
     signed_out_path: str
@@ -61,6 +63,8 @@ def from_settings(portal_url: str = "") -> Setup:
         role_map=settings.OIDC_ROLE_MAP,
         default_role=settings.OIDC_DEFAULT_ROLE,
         groups_claim=settings.OIDC_GROUPS_CLAIM,
+        api_audience=settings.OIDC_API_AUDIENCE,
+        api_clients=tuple(settings.OIDC_API_CLIENTS),
         portal_url=(portal_url or settings.PORTAL_URL).rstrip("/"),
         callback_path=reverse("oidc_authentication_callback"),
         signed_out_path=reverse("account_login"),

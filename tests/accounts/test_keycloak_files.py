@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from accounts.oidc.problems import Problem
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "deploy" / "keycloak").rglob("*.json"))
 PLACEHOLDER = re.compile(r"\$\{[A-Z_]+\}")
@@ -87,3 +89,12 @@ def test_ci_runs_them() -> None:
         ["make", "-n", "-C", str(ROOT), "test-keycloak"], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}
     )
     assert "tests/keycloak/prepare.sh" in dry.stdout
+
+
+def test_the_guide_explains_every_sentence_of_the_sign_in_page() -> None:
+    guide = (ROOT / "docs" / "keycloak.md").read_text()
+    sentences = [problem.label.format(provider="Keycloak", contact="") for problem in Problem]
+    assert len(sentences) > 10
+    # As far as its first stop or colon.
+    first = [re.match(r".*?[.:](?=\s|$)", sentence) for sentence in sentences]
+    assert [match[0] for match in first if match and f"| {match[0]}" not in guide] == []

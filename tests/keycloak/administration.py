@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -28,6 +30,12 @@ class Administration:
         answer = self._session.request(method, url, json=body, params=query, timeout=20)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    @property
+    def token(self) -> str:
+        """The operator's own, of the master realm."""
+        self._sign_in()
+        return str(self._session.headers["Authorization"]).removeprefix("Bearer ")
 
     def _sign_in(self) -> None:
         form = {
@@ -99,6 +107,30 @@ class Administration:
         client = self.client(client_id)
         attributes = client["attributes"] | dict(fields.pop("attributes", {}))  # type: ignore[call-overload]
         self.call("PUT", f"clients/{client['id']}", client | fields | {"attributes": attributes})
+
+    def add_client_like(self, pattern: str, client_id: str, *, audience: str) -> None:
+        """A client of another application, whose tokens are for `audience`."""
+        mapper = {
+            "name": "audience",
+            "protocol": "openid-connect",
+            "protocolMapper": "oidc-audience-mapper",
+            "config": {"included.custom.audience": audience, "access.token.claim": "true"},
+        }
+        like = self.client(pattern)
+        del like["id"]
+        self.call("POST", "clients", like | {"clientId": client_id, "protocolMappers": [mapper]})
+
+    @contextmanager
+    def new_signing_key(self) -> Iterator[None]:
+        """For the length of a block the realm signs with a key of its own."""
+        config = {"priority": ["1000"], "algorithm": ["RS256"], "keySize": ["2048"]}
+        provider = {"providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider"}
+        self.call("POST", "components", provider | {"name": "newer", "config": config})
+        try:
+            yield
+        finally:
+            (key,) = self.call("GET", "components", name="newer")
+            self.call("DELETE", f"components/{key['id']}")
 
     def change_realm(self, **fields: object) -> None:
         self.call("PUT", "", self.call("GET", "") | fields)

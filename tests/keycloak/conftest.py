@@ -54,6 +54,10 @@ def portal(tmp_path_factory: pytest.TempPathFactory, keycloak: Keycloak) -> Iter
     yield portal
     portal.kill()
     redis.kill()
+    log = portal.log.read_text()
+    assert [line for line in log.splitlines() if " ERROR " in line or " CRITICAL " in line] == []
+    assert keycloak.client_secret not in log
+    assert "eyJ" not in log  # how every token begins
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def unpacked() -> Path:
         archive = _fetch(Path(scratch))
         with zipfile.ZipFile(archive) as file:
             file.extractall(scratch)
+        (Path(scratch) / f"keycloak-{VERSION}" / "bin" / "kc.sh").chmod(0o755)
         try:
             (Path(scratch) / f"keycloak-{VERSION}").rename(folder)
         except OSError:

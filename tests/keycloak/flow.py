@@ -97,19 +97,32 @@ class Visitor:
     def post(self, endpoint: str, **form: str) -> requests.Response:
         return requests.post(self.endpoint(endpoint), data=form, timeout=20)
 
-    def device_token(self, username: str) -> dict[str, Any]:
+    def device_token(self, username: str, client_id: str = "cmlmanager-api") -> dict[str, Any]:
         """What a script on somebody's machine gets when they say yes in their browser: docs/keycloak.md, "Scripts"."""
-        begun = self.post("auth/device", client_id="cmlmanager-api", scope="openid").json()
-        page = self.open(begun["verification_uri_complete"])
-        answer = self.fill_in(page, username=username, password=self.keycloak.demo_password)
-        consent = self.open(answer.headers["Location"])
-        if _FORM.search(consent.text):
-            self.fill_in(consent, accept="Yes")
+        begun = self.post("auth/device", client_id=client_id, scope="openid").json()
+        self.approve(begun["verification_uri_complete"], username)
         redeemed = self.post(
             "token",
             grant_type="urn:ietf:params:oauth:grant-type:device_code",
             device_code=begun["device_code"],
-            client_id="cmlmanager-api",
+            client_id=client_id,
         )
         assert redeemed.ok, redeemed.text
         return dict(redeemed.json())
+
+    def approve(self, address: str, username: str) -> None:
+        """Open the address that a script names, sign in, and say yes."""
+        answer = self.fill_in(self.open(address), username=username, password=self.keycloak.demo_password)
+        consent = self.open(answer.headers["Location"])
+        assert "kc-oauth" in consent.text or "Device" in consent.text, consent.text
+        if _FORM.search(consent.text):
+            self.fill_in(consent, accept="Yes")
+
+    def refreshing(self, refresh_token: str) -> dict[str, str]:
+        return {"grant_type": "refresh_token", "client_id": "cmlmanager-api", "refresh_token": refresh_token}
+
+    def refreshed(self, refresh_token: str) -> dict[str, Any]:
+        """The next tokens of a script."""
+        answer = self.post("token", **self.refreshing(refresh_token))
+        assert answer.ok, answer.text
+        return dict(answer.json())

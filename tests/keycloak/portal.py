@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.keycloak import guide
 from tests.keycloak.server import Keycloak
 from tests.live.portal import Portal
-
-ROLE_MAP = '{"group:/cml/admins": "admin", "group:/cml/managers": "manager", "group:/cml/users": "user"}'
 
 
 class KeycloakPortal(Portal):
@@ -55,14 +54,6 @@ answer["count"] = SignIn.objects.alive(timezone.now()).filter(user__username={us
 
 
 def settings_for(keycloak: Keycloak) -> dict[str, str]:
-    """What docs/keycloak.md tells an operator to set."""
-    return {
-        "PORTAL_URL": keycloak.portal_url,
-        "OIDC_ISSUER": keycloak.issuer,
-        "OIDC_INTERNAL_URL": keycloak.internal_url,
-        "OIDC_CLIENT_ID": "cmlmanager",
-        "OIDC_CLIENT_SECRET": keycloak.client_secret,
-        "OIDC_ROLE_MAP": ROLE_MAP,
-        "OIDC_API_AUDIENCE": "cmlmanager-api",
-        "OIDC_API_CLIENTS": "cmlmanager-api",
-    }
+    """What docs/keycloak.md tells an operator to set, and the way from inside."""
+    filled = {"PORTAL_URL": keycloak.portal_url, "OIDC_ISSUER": keycloak.issuer, "OIDC_CLIENT_SECRET": keycloak.client_secret}
+    return guide.settings() | filled | {"OIDC_INTERNAL_URL": keycloak.internal_url}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import time
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import requests
 
+from tests.keycloak import guide
 from tests.keycloak.distribution import copy_to, keep_build
 from tests.redis_server import die_with_parent, free_port
 
-ROOT = Path(__file__).resolve().parents[2]
-REALM_FILES = ROOT / "deploy" / "keycloak"
+ROOT = guide.ROOT
 REALM = "cml"
 
 
@@ -32,45 +31,55 @@ class Keycloak:
         self.internal_url = f"http://127.0.0.1:{self.port}"
         self.issuer = f"{self.url}/realms/{REALM}"
         self.internal_issuer = f"{self.internal_url}/realms/{REALM}"
-        self.client_secret = secrets.token_urlsafe(32)
-        self.demo_password = secrets.token_urlsafe(16)
+        self.client_secret = self.demo_password = ""  # made by install
         self.admin_password = secrets.token_urlsafe(16)
         self.portal_url = portal_url
         self._process: subprocess.Popen[bytes] | None = None
 
     def install(self) -> None:
-        """Put the distribution and the realm's files into place."""
+        """Put the distribution and the realm's files into place, by the commands of docs/keycloak.md."""
         copy_to(self.home)
-        imported = self.home / "data" / "import"
-        imported.mkdir(parents=True)
-        for file in (REALM_FILES / "cml-realm.json", REALM_FILES / "demo" / "cml-users-0.json"):
-            shutil.copy(file, imported)
+        commands = [
+            guide.block("export PORTAL_URL").replace(guide.PORTAL, self.portal_url),
+            guide.block("mkdir -p"),
+            guide.block("demo/"),
+        ]
+        commands.append('printf "%s %s" "$OIDC_CLIENT_SECRET" "$DEMO_PASSWORD"')
+        done = subprocess.run(
+            ["bash", "-euc", "\n".join(commands)],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "KEYCLOAK": str(self.home)},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        self.client_secret, self.demo_password = done.stdout.split()
 
     def start(self, seconds: float = 180) -> None:
         """Start, and wait until the realm answers. Fails with the end of its log after `seconds`."""
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "JAVA_HOME", "TMPDIR") if name in os.environ
         } | {
+            "KEYCLOAK": str(self.home),
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
             "KC_BOOTSTRAP_ADMIN_USERNAME": "operator",
             "KC_BOOTSTRAP_ADMIN_PASSWORD": self.admin_password,
-            # What deploy/keycloak's files ask for.
             "PORTAL_URL": self.portal_url,
             "OIDC_CLIENT_SECRET": self.client_secret,
             "DEMO_PASSWORD": self.demo_password,
         }
-        command = [
-            "bash",
-            str(self.home / "bin" / "kc.sh"),
-            "start-dev",
-            "--import-realm",
-            "--db=dev-file",
-            "--http-host=127.0.0.1",
-        ]
-        command += [f"--http-port={self.port}", f"--hostname={self.url}", "--hostname-backchannel-dynamic=true"]
+        # As the document says it, on loopback, a port of its own, and with a database that outlives a restart.
+        options = f"--db=dev-file --http-host=127.0.0.1 --http-port={self.port} --hostname={self.url} --hostname-backchannel-dynamic=true"
+        command = f"exec {guide.block('start-dev').strip()} {options}"
         with self.log.open("ab") as log:
             # kc.sh ends by exec'ing Java, so the process is Java itself.
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=die_with_parent)  # noqa: PLW1509
+            self._process = subprocess.Popen(
+                ["bash", "-euc", command],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent,  # noqa: PLW1509
+            )
         deadline = time.monotonic() + seconds
         while not self.answers():
             assert self._process.poll() is None, f"Keycloak ended: {self.tail()}"

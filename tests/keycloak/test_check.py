@@ -13,9 +13,9 @@ import pytest
 from accounts.realm import report
 from accounts.realm.finding import Finding, State, worst
 from accounts.realm.setup import Setup
+from tests.keycloak import guide
 from tests.keycloak.administration import Administration
-from tests.keycloak.portal import ROLE_MAP
-from tests.keycloak.server import REALM_FILES, Keycloak
+from tests.keycloak.server import Keycloak
 
 pytestmark = pytest.mark.keycloak
 
@@ -32,9 +32,11 @@ def check(keycloak: Keycloak) -> Check:
         client_secret=keycloak.client_secret,
         scopes="openid profile email",
         algorithms=("RS256",),
-        role_map=json.loads(ROLE_MAP),
+        role_map=json.loads(guide.settings()["OIDC_ROLE_MAP"]),
         default_role="none",
         groups_claim="groups",
+        api_audience="cmlmanager-api",
+        api_clients=("cmlmanager-api",),
         portal_url=keycloak.portal_url,
         callback_path="/oidc/callback/",
         signed_out_path="/sign-in/",
@@ -184,4 +186,4 @@ def test_the_check_leaves_no_trace_but_refusals(check: Check, administration: Ad
 def test_the_placeholder_is_the_one_of_the_realm_file() -> None:
     from accounts.realm.client import UNFILLED
 
-    assert f'"secret": "{UNFILLED}"' in (REALM_FILES / "cml-realm.json").read_text()
+    assert f'"secret": "{UNFILLED}"' in (guide.ROOT / "deploy" / "keycloak" / "cml-realm.json").read_text()

@@ -33,7 +33,7 @@ def test_tokens_and_userinfo_say_group_and_role(person: str, group: str, role: s
     assert access["aud"] == "cmlmanager-api"
     assert (access["azp"], access["typ"]) == ("cmlmanager", "Bearer")
     assert identity["sid"] == access["sid"]
-    assert "refresh_token" not in tokens
+    assert "refresh_token" in tokens  # the portal renews its sessions with it
 
 
 def test_a_script_gets_a_token_when_its_person_says_yes_in_a_browser(visitor: Visitor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
@@ -30,6 +31,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="answer in JSON")
+        parser.add_argument(
+            "--token", action="store_true", help="read an access token from standard input and say what it is worth here"
+        )
         parser.add_argument("--portal-url", default="", help="the portal's address, when PORTAL_URL does not say it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,7 +44,10 @@ class Command(BaseCommand):
                 "OIDC_ISSUER is not set, so nobody signs in with Keycloak. docs/keycloak.md says what to set.",
                 returncode=NOT_CONFIGURED,
             )
-        findings = report.check(from_settings(options["portal_url"]), now=timezone.now())
+        token = sys.stdin.read().strip() if options["token"] else ""
+        if options["token"] and not token:
+            raise CommandError("--token reads an access token from standard input, and there was none.")
+        findings = report.check(from_settings(options["portal_url"]), now=timezone.now(), token=token)
         if options["json"]:
             document = {
                 "issuer": settings.OIDC_ISSUER,
