@@ -21,9 +21,11 @@ ROWS: list[Row] = [
 for model in ("system/checkresult", "system/job", "system/jobrun", "system/process"):
     ROWS += [
         ("GET", f"admin/{model}/", {}, DESK),
+        ("POST", f"admin/{model}/", {}, DESK),
         ("GET", f"admin/{model}/add/", {}, DESK_REFUSED),
         ("GET", f"admin/{model}/<path:object_id>/history/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
         ("GET", f"admin/{model}/<path:object_id>/delete/", {"object_id": "absent"}, DESK_REFUSED),
         ("GET", f"admin/{model}/<path:object_id>/change/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
         ("GET", f"admin/{model}/<path:object_id>/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
+        ("POST", f"admin/{model}/<path:object_id>/", {"object_id": "absent"}, (IN, 403, 403, 403, 302)),
     ]
