@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.live.conftest import BROKEN_ON_PURPOSE
@@ -30,7 +31,7 @@ for name, role in {people!r}:
     person.save()
     person.groups.set([Group.objects.get(name=role)])
     client = Client()
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(person)
     answer[name] = client.session.session_key
 answer["worker"] = str((Worker.objects.first() or make_worker(name="lab-one", machine_state="stopped")).pk)
 """
@@ -39,6 +40,13 @@ DEMOTE = (
     "from django.contrib.auth.models import Group\nfrom accounts.models import User\n"
     "User.objects.get(username={name!r}).groups.set([Group.objects.get(name='user')])"
 )
+
+# One of the banner's sentences, as session.js shows it.
+SHOW = """kind => {
+  const banner = document.getElementById("session-banner");
+  banner.hidden = false;
+  for (const part of banner.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== kind;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -289,3 +297,19 @@ def test_a_press_that_the_role_does_not_allow_any_more_is_refused_and_said(
     expect(banner(page, "refused")).to_be_visible()
     operations = portal.run("from workers.models import Operation\nanswer['count'] = Operation.objects.count()")
     assert operations["count"] == 0
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_on_the_pages_of_an_account_and_the_banner(
+    scheme: str, width: int, portal: Portal, browser_of: Callable[..., BrowserContext]
+) -> None:
+    page = browser_of(portal, "looks", "admin").new_page()
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 860})
+    for path in ("/account/", "/account/sessions/", "/account/tokens/"):
+        page.goto(portal.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert Axe().run(page).response["violations"] == [], path
+    for kind in ("idle", "limit", "over", "powers", "refused", "stale"):
+        page.evaluate(SHOW, kind)
+        assert Axe().run(page, "#session-banner").response["violations"] == [], kind
