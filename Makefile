@@ -9,13 +9,14 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run install system test test-slow test-keycloak check fmt bench clean lock screenshots
+.PHONY: help run install system postgres test test-slow test-keycloak test-deploy check fmt bench clean lock screenshots
 
 help:
 	@echo 'make run          the whole portal on this machine, against simulated AWS and CML (PORT=8000 VAR=var)'
 	@echo 'make test         lint, types, layers, migrations, tests, browser (about ten minutes on two cores)'
 	@echo 'make test-slow    the tests that take long: killed processes, a hundred machines, whole sandboxes; CI runs both'
 	@echo 'make test-keycloak  the portal against a real Keycloak, which Maven fetches; CI runs it too'
+	@echo 'make test-deploy  image, compose.yaml and Helm chart, as far as they go without an engine; CI runs it'
 	@echo 'make check        the same without tests'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        measure the numbers of the design'
@@ -43,6 +44,13 @@ system:
 	    echo 'Installing chromium…'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
 	  else echo 'The browser tests need Chromium. Install it (Debian: apt-get install chromium) and run again.' >&2; exit 1; fi; }
 
+# PostgreSQL's server, for tests that start one of their own.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    echo 'Installing postgresql…'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
+	  else echo 'These tests need the PostgreSQL server. Install it (Debian: apt-get install postgresql) and run again.' >&2; exit 1; fi; }
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,7 +60,7 @@ check: install
 	tests/check_settings.sh $(BIN)/python
 
 test: check system
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow and not keycloak'
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow and not keycloak and not deploy'
 
 test-slow: install system
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
@@ -61,6 +69,10 @@ test-slow: install system
 test-keycloak: install system
 	@tests/keycloak/prepare.sh || { status=$$?; [ $$status = 3 ] && exit 0; exit $$status; }; \
 	  $(BIN)/python -m tests.keycloak.distribution && $(BIN)/python -m pytest -m keycloak --timeout 300 tests/keycloak
+
+# The image's steps run locked into folders, which needs root; its checkers are built from Go modules, once.
+test-deploy: install postgres
+	$(BIN)/python -m pytest -m deploy
 
 fmt: install
 	$(BIN)/ruff check --fix --quiet . || true

@@ -41,6 +41,13 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.view_event": _ADMINS,
     "workers.view_regioncheck": _ADMINS,
     "workers.view_operation": _ADMINS,  # in the Django admin; the pages show them to everybody
+    # The rows behind the pages, in the Django admin.
+    "workers.view_sample": _ADMINS,
+    "workers.view_hourlysample": _ADMINS,
+    "workers.view_historymark": _ADMINS,
+    "workers.view_strayinstance": _ADMINS,
+    "workers.view_doubtfulseat": _ADMINS,
+    "workers.view_licensetoken": _ADMINS,  # that there is one; its text nobody sees
     # From which lines on there are alerts, and which are muted; the rows also in the Django admin.
     "workers.change_alertthreshold": _ADMINS,
     "workers.view_alert": _ADMINS,
@@ -52,6 +59,10 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "workers.change_notificationtarget": _ADMINS,
     "workers.delete_notificationtarget": _ADMINS,
     "workers.view_delivery": _ADMINS,
+    # What the portal's settings are, and changing them.
+    "runtime.view_settingvalue": _ADMINS,
+    "runtime.change_settingvalue": _ADMINS,
+    "runtime.view_turn": _ADMINS,  # in the Django admin
     # Labs: see them; start, stop, wipe, import, download, back up, restore; delete.
     "labs.view_lab": _EVERYBODY,
     "labs.operate_lab": _OPERATORS,
@@ -64,6 +75,9 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "system.view_jobrun": _ADMINS,
     "system.view_checkresult": _ADMINS,
     "system.view_process": _ADMINS,
+    "labs.view_labsbackup": _ADMINS,
+    "labs.view_labyaml": _ADMINS,
+    "labs.view_labfile": _ADMINS,
     # People and their roles, in the Django admin.
     "accounts.view_user": _ADMINS,
     "accounts.add_user": _ADMINS,

@@ -18,12 +18,15 @@ from celery.signals import (
     worker_shutdown,
 )
 
+from cmlmanager import alive
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cmlmanager.settings")
 
 # Every task is of this class: those of the timetable are jobs, which are counted, kept, and may be paused.
 app = Celery("cmlmanager", task_cls="cmlmanager.system.task:JobTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+alive.start()
 
 
 @setup_logging.connect

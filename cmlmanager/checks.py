@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from cmlmanager.runtime.registry import BY_NAME
 from workers import aws_accounts, finding, provisioning
 
 
@@ -79,6 +80,9 @@ def check_discovery(**kwargs: Any) -> list[CheckMessage]:
         except ValueError as error:
             name = "DISCOVERY_TAG" if by == finding.By.TAG else "DISCOVERY_AMI_NAME"
             problems.append(Error(f"{name} is {value!r}: {error}", id="cmlmanager.E010"))
+    if settings.DISCOVERY and not any(asked.values()):
+        message = "DISCOVERY is on, but neither DISCOVERY_AMI_NAME nor DISCOVERY_TAG is set: nothing will be discovered."
+        problems.append(Warning(message, id="cmlmanager.W004"))
     if not any(asked.values()) and settings.DISCOVERY_REGIONS:
         message = "DISCOVERY_REGIONS is set, but neither DISCOVERY_AMI_NAME nor DISCOVERY_TAG: nothing will be discovered."
         problems.append(Warning(message, id="cmlmanager.W003"))
@@ -120,6 +124,18 @@ def check_second_factors(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_fixed_settings(**kwargs: Any) -> list[CheckMessage]:
+    """SETTINGS_FIXED names settings of the settings page."""
+    unknown = [name for name in settings.SETTINGS_FIXED if name not in {*BY_NAME, "*"}]
+    if not unknown:
+        return []
+    message = (
+        f"SETTINGS_FIXED names {', '.join(unknown)}, which is no setting of the settings page; use {', '.join(BY_NAME)}, or *."
+    )
+    return [Error(message, id="cmlmanager.E024")]
+
+
+@register()
 def check_intervals(**kwargs: Any) -> list[CheckMessage]:
     """A slower state refresh than CML refresh would show CML's word about machines that are gone."""
     if settings.STATE_INTERVAL > settings.CML_INTERVAL:
@@ -135,6 +151,20 @@ def check_disk_lines(**kwargs: Any) -> list[CheckMessage]:
         message = "DISK_FREE_FAILING is above DISK_FREE_WARNING: a filling disk would be failing before anybody was warned."
         return [Warning(message, id="cmlmanager.W030")]
     return []
+
+
+@register()
+def check_sessions(**kwargs: Any) -> list[CheckMessage]:
+    """A warning that is there from the beginning warns of nothing, and an idle limit beyond the age of a session never comes."""
+    problems: list[CheckMessage] = []
+    shortest = min(settings.SESSION_COOKIE_AGE, settings.SESSION_IDLE_SECONDS or settings.SESSION_COOKIE_AGE)
+    if shortest < settings.SESSION_WARNING_SECONDS * 2:
+        message = "SESSION_WARNING_MINUTES is more than half of a session: people would be warned most of the time."
+        problems.append(Warning(message, id="cmlmanager.W032"))
+    if settings.SESSION_IDLE_SECONDS > settings.SESSION_COOKIE_AGE:
+        message = "SESSION_IDLE_MINUTES is longer than SESSION_HOURS: sessions end before."
+        problems.append(Warning(message, id="cmlmanager.W033"))
+    return problems
 
 
 @register(Tags.security, deploy=True)

@@ -26,6 +26,10 @@ def logging_configuration(*, json: bool, level: str) -> dict[str, Any]:
             # Django's own handler is replaced by ours, so that an error is logged once.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            # Several lines a second that say that ticks ticked; what a job did, and every failure, is told elsewhere and louder.
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
             # These log request headers or bodies below WARNING.
             "botocore": {"level": "WARNING"},
             # A role that cannot be assumed is told by whoever wanted to call AWS, in a sentence and not as a stack.

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "workers.apps.WorkersConfig",
     "labs.apps.LabsConfig",
     "cmlmanager.system.apps.SystemConfig",
+    "cmlmanager.runtime.apps.RuntimeConfig",
     "cmlmanager.apps.PortalConfig",
     "cmlmanager.api.apps.ApiConfig",
     "cmlmanager.apps.DeskConfig",
@@ -208,6 +209,10 @@ OIDC_API_CLIENTS = env.names("OIDC_API_CLIENTS", OIDC_RP_CLIENT_ID)
 # A session is over after so long whatever happens, and after so long without its person; 0: never because of that.
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
 SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_MINUTES", 60, maximum=24 * 60 * 30) * 60
+if 0 < SESSION_IDLE_SECONDS < 300:
+    raise ImproperlyConfigured(
+        "SESSION_IDLE_MINUTES is less than 5: nobody could read a page. Use 5 or more, or 0 for no limit."
+    )
 SESSION_WARNING_SECONDS = env.integer("SESSION_WARNING_MINUTES", 5, minimum=1, maximum=60) * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -285,21 +290,27 @@ CML_TLS_POLICY = env.text("CML_TLS_POLICY", "system")
 if CML_TLS_POLICY not in {"system", "off"}:
     raise ImproperlyConfigured(f"CML_TLS_POLICY is {CML_TLS_POLICY!r}; use system or off. Pins and own CAs are set per worker.")
 
+# ── Settings that administrators change in the portal (cmlmanager.runtime.registry) ──────────────────────────────────
+# Those of them that only the environment decides, by name; * fixes all.
+SETTINGS_FIXED = env.names("SETTINGS_FIXED")
+
 # ── Refresh (seconds) ──────────────────────────────────────────────────────────────────────────────────────────────
 STATE_INTERVAL = env.integer("STATE_INTERVAL", 60, minimum=2, maximum=3600)
 METRICS_INTERVAL = env.integer("METRICS_INTERVAL", 300, minimum=10, maximum=3600)
 CML_INTERVAL = env.integer("CML_INTERVAL", 300, minimum=5, maximum=3600)
 LABS_INTERVAL = env.integer("LABS_INTERVAL", 1800, minimum=10, maximum=86_400)
 # Instances that match are imported by themselves: off until a pattern of AMI names or a tag is given.
-DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
-DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS")  # none named: all
 DISCOVERY_AMI_NAME = env.text("DISCOVERY_AMI_NAME", "").strip()
 DISCOVERY_TAG = env.text("DISCOVERY_TAG", "").strip()
+DISCOVERY = env.boolean("DISCOVERY", bool(DISCOVERY_AMI_NAME or DISCOVERY_TAG))
+DISCOVERY_INTERVAL = env.integer("DISCOVERY_INTERVAL", 3600, minimum=10, maximum=7 * 86_400)
+DISCOVERY_REGIONS = env.names("DISCOVERY_REGIONS")  # none named: all
 REFRESH_COOLDOWN = env.integer("REFRESH_COOLDOWN", 30, maximum=3600)
 USAGE_THRESHOLD = env.integer("USAGE_THRESHOLD", 5, maximum=100)  # percentage points before a change is announced
 # Alerts are judged after each refresh; this is for what only time brings about: not ready for too long, old knowledge, expiry.
-ALERT_INTERVAL = env.integer("ALERT_INTERVAL", 30, minimum=1, maximum=3600)
+ALERT_INTERVAL = env.integer("ALERT_INTERVAL", 30, minimum=2, maximum=3600)
 SAMPLE_DAYS = env.integer("SAMPLE_DAYS", 7, minimum=1, maximum=400)
+ALERT_DAYS = env.integer("ALERT_DAYS", 400, minimum=1, maximum=3660)  # for closed alerts
 SAMPLE_HOURLY_DAYS = env.integer("SAMPLE_HOURLY_DAYS", 400, minimum=31, maximum=3660)
 
 # ── Versions of labs ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -346,6 +357,7 @@ LIVE_CHANNELS = {
     "operations": "workers.view_worker",
     "alerts": "workers.view_worker",
     "notifications": "workers.view_notificationtarget",
+    "settings": "runtime.view_settingvalue",
     "lab": "labs.view_lab",
     "labs": "labs.view_lab",
     "system": "workers.view_worker",
@@ -383,21 +395,20 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 120
 CELERY_TASK_TIME_LIMIT = 150
 CELERY_TIMEZONE = "UTC"
-# Beat only ticks; services claim in the database what is due, so ticks may come twice, late or not at all. What is due comes due one tick
-# early, so that two looks are never further apart than the interval says.
-STATE_TICK = max(0.5, min(5, STATE_INTERVAL / 10))
-CML_TICK = max(0.5, min(5, CML_INTERVAL / 10))
-LABS_TICK = max(0.5, min(5, LABS_INTERVAL / 10))
+# Beat only ticks; services claim in the database what is due, so ticks may come twice, late or not at all. Intervals change while beat runs
+# (cmlmanager.runtime), so no tick depends on one: each is short enough for the shortest. A region comes due one tick early, so that two
+# looks are never further apart than the interval says.
+FLEET_TICK = 1
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "fleet": {"task": "workers.refresh_fleet", "schedule": STATE_TICK, "options": {"expires": 10}},
-    "cml": {"task": "workers.refresh_cml", "schedule": CML_TICK, "options": {"expires": 10}},
-    "labs": {"task": "labs.refresh_labs", "schedule": LABS_TICK, "options": {"expires": 10}},
+    "fleet": {"task": "workers.refresh_fleet", "schedule": FLEET_TICK, "options": {"expires": 10}},
+    "cml": {"task": "workers.refresh_cml", "schedule": 1, "options": {"expires": 10}},
+    "labs": {"task": "labs.refresh_labs", "schedule": 2, "options": {"expires": 10}},
     "labs_nightly": {"task": "labs.back_up_nightly", "schedule": 60, "options": {"expires": 60}},
     "lab_versions": {"task": "labs.prune_versions", "schedule": 3600, "options": {"expires": 3600}},
     "operations": {"task": "workers.sweep_operations", "schedule": 1, "options": {"expires": 5}},
-    "alerts": {"task": "workers.evaluate_alerts", "schedule": ALERT_INTERVAL, "options": {"expires": ALERT_INTERVAL}},
+    "alerts": {"task": "workers.tick_alerts", "schedule": 2, "options": {"expires": 10}},
     "license_tokens": {"task": "workers.sweep_license_tokens", "schedule": 60, "options": {"expires": 60}},
-    "discovery": {"task": "workers.discover", "schedule": min(60, DISCOVERY_INTERVAL), "options": {"expires": 60}},
+    "discovery": {"task": "workers.discover", "schedule": 5, "options": {"expires": 60}},
     "heartbeat": {"task": "workers.heartbeat", "schedule": HEARTBEAT_INTERVAL, "options": {"expires": HEARTBEAT_INTERVAL}},
     "rollup": {"task": "workers.roll_up_samples", "schedule": 600, "options": {"expires": 600}},
     "notifications": {"task": "workers.send_notifications", "schedule": 1, "options": {"expires": 5}},

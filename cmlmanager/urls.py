@@ -14,4 +14,5 @@ urlpatterns = [
     path("", include("workers.urls")),
     path("", include("labs.urls")),
     path("", include("cmlmanager.system.urls")),
+    path("", include("cmlmanager.runtime.urls")),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from django.test import Client
 from accounts.models import SignIn, User
 from accounts.roles import Role
 from accounts.signals import account_event
+from cmlmanager.runtime import reading
 from workers.services import people
 
 pytest_plugins = ["tests.world"]  # one database for tests that walk every address
@@ -21,6 +23,12 @@ pytest_plugins = ["tests.world"]  # one database for tests that walk every addre
 def static_files() -> None:
     """Pages are rendered with hashed static files, as in production."""
     call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has changed a setting, and no query asks whether: its moment would depend on the clock. After a change it is asked again."""
+    monkeypatch.setattr(reading, "_snapshot", reading.Snapshot({}, math.inf))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who asks for an operation, taken from the request of a page or of the API."""
+"""Who asks for an operation, taken from the request of a page, of the API or of the Django admin."""
 
 from __future__ import annotations
 

@@ -230,6 +230,7 @@ class EventKind(TextChoices):
     JOB_PAUSED = "job.paused", "Job paused"
     JOB_RESUMED = "job.resumed", "Job resumed"
     SYSTEM_CHECK = "system.check", "System check asked"
+    SETTING = "setting", "Setting"
 
     @property
     def family(self) -> str:
@@ -249,6 +250,7 @@ class EventFamily(TextChoices):
     SECRETS = "secrets", "Secrets"
     JOB = "job", "Jobs"
     SYSTEM = "system", "System"
+    SETTING = "setting", "Settings"
 
 
 class OperationKind(TextChoices):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import DateTimeField, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from cmlmanager import runtime
 from workers.choices import UsageSource
 from workers.models import FIGURES, HistoryMark, HourlySample, Sample, Worker
 from workers.models.steps import floor_to
@@ -159,5 +159,5 @@ def _line(sources: dict[str, dict[int, Summary]], window: Window) -> Line:
 
 
 def _reach(source: UsageSource, window: Window) -> int:
-    interval = timedelta(seconds=settings.CML_INTERVAL) if source == UsageSource.CML else CLOUDWATCH_PERIOD
+    interval = timedelta(seconds=runtime.value("CML_INTERVAL")) if source == UsageSource.CML else CLOUDWATCH_PERIOD
     return max(1, int(GAP * interval / window.step))

@@ -6,8 +6,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils import timezone
+
+from cmlmanager import runtime
 
 SAMPLES, HOURS = "samples", "hours"
 
@@ -53,5 +54,5 @@ class HistoryRangeForm(forms.Form):
 
     def detail_for(self, *, now: datetime) -> str:
         """What was chosen, else samples where the portal still has them for all of the days."""
-        kept_since = now - timedelta(days=settings.SAMPLE_DAYS)
+        kept_since = now - timedelta(days=runtime.value("SAMPLE_DAYS"))
         return self.cleaned_data["detail"] or (SAMPLES if self.start >= kept_since else HOURS)

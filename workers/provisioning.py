@@ -102,13 +102,13 @@ class Template:
 
 
 def templates(items: Iterable[Mapping[str, Any]]) -> list[Template]:
-    """The templates of settings.PROVISIONING; those that `problems` complains about are left out."""
+    """The templates among the setting PROVISIONING; those that `problems` complains about are left out."""
     good = [item for item in items if isinstance(item, Mapping) and not _problems_of(item)]
     return [Template(**{**item, "security_group_ids": tuple(item.get("security_group_ids", ()))}) for item in good]
 
 
 def problems(items: Any, regions: Iterable[str], accounts: Iterable[str] = ()) -> list[str]:
-    """What is wrong with settings.PROVISIONING, a sentence each. `regions` and `accounts` are those that there are."""
+    """What is wrong with the setting PROVISIONING, a sentence each. `regions` and `accounts` are those that there are."""
     if not isinstance(items, list):
         return ["PROVISIONING must be a list of templates."]
     found: list[str] = []

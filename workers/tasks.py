@@ -67,6 +67,12 @@ def evaluate_alerts(**kwargs: Any) -> int:
     return evaluation.evaluate(now=timezone.now())
 
 
+@shared_task(name="workers.tick_alerts", soft_time_limit=120, time_limit=150)
+def tick_alerts(**kwargs: Any) -> int:
+    """Beat's tick: judge the whole fleet when its time has come."""
+    return evaluation.tick(now=timezone.now())
+
+
 @shared_task(name="workers.discover", soft_time_limit=240, time_limit=270)
 def discover(**kwargs: Any) -> int:
     """Import what matches, in the regions whose time has come."""
@@ -87,8 +93,8 @@ def roll_up_samples(**kwargs: Any) -> int:
 
 @shared_task(name="workers.prune_samples", soft_time_limit=600, time_limit=660)
 def prune_samples(**kwargs: Any) -> int:
-    """Delete samples that are past their time."""
-    return retention.prune_samples(now=timezone.now())
+    """Delete samples and closed alerts that are past their time."""
+    return retention.prune(now=timezone.now())
 
 
 @shared_task(name="workers.send_notifications", soft_time_limit=60, time_limit=90)

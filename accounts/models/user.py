@@ -74,6 +74,10 @@ class User(AbstractUser):
             return self.is_active and perm in self._capabilities
         return super().has_perm(perm, obj)
 
+    async def ahas_perm(self, perm: str, obj: Any = None) -> bool:
+        """As has_perm."""
+        return self.has_perm(perm, obj) if self.credential else await super().ahas_perm(perm, obj)
+
     def get_all_permissions(self, obj: Any = None) -> set[str]:
         """As has_perm."""
         if self.credential:
@@ -85,6 +89,10 @@ class User(AbstractUser):
         if self.credential:
             return self.is_active and any(name.startswith(f"{app_label}.") for name in self._capabilities)
         return super().has_module_perms(app_label)
+
+    async def ahas_module_perms(self, app_label: str) -> bool:
+        """As has_perm."""
+        return self.has_module_perms(app_label) if self.credential else await super().ahas_module_perms(app_label)
 
     @cached_property
     def _capabilities(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -24,8 +24,8 @@ from accounts.signals import account_event
 
 # Where a session keeps the id of its row.
 SESSION_KEY = "sign_in"
-# How exact "last seen" is: a page that is clicked through writes no more often.
-_EXACT_TO = timedelta(minutes=1)
+# How exact "last seen" is, in seconds: a page that is clicked through writes no more often.
+_EXACT_TO = 60.0
 # The session whose request is being served, so that a change of one's own password does not end it.
 serving: ContextVar[uuid.UUID | None] = ContextVar("serving", default=None)
 
@@ -132,7 +132,8 @@ def sign_in_of(session: SessionBase, user: User, *, now: datetime) -> SignIn | N
 
 def touch(sign_in: SignIn, *, address: str | None, now: datetime, exactly: bool = False) -> None:
     """Its person did something at `now`. Written at most once a minute, or `exactly`; never brings an ended session back."""
-    if not exactly and now - sign_in.last_seen_at < _EXACT_TO:
+    exact_to = min(_EXACT_TO, (settings.SESSION_IDLE_SECONDS or 3600) / 5)
+    if not exactly and (now - sign_in.last_seen_at).total_seconds() < exact_to:
         return
     sign_in.last_seen_at, sign_in.address = max(now, sign_in.last_seen_at), address
     SignIn.objects.filter(pk=sign_in.pk).update(last_seen_at=sign_in.last_seen_at, address=address)

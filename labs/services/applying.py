@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
+from cmlmanager import runtime
 from labs import events
 from labs.models import Lab, LabsCheck
 from labs.services import story, tiles
@@ -55,7 +55,7 @@ def apply(
         running = sum(lab.state == "STARTED" for lab in there)
         labs_known.keep_counts(worker=current, total=len(there), running=running, now=now)
         # After half an answer they are due again as when there was none.
-        due_at = claimed_until if reading.problem else now + timedelta(seconds=settings.LABS_INTERVAL)
+        due_at = claimed_until if reading.problem else now + timedelta(seconds=runtime.value("LABS_INTERVAL"))
         labs_known.mark_read(worker_ids=[current.pk], claimed_until=claimed_until, due_at=due_at, at=now)
         _note(current, reading.problem, now=now)
         events.announce_labs([*(lab.pk for lab in new), *changed, *gone])

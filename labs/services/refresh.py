@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from cmlmanager import runtime
 from labs import events
 from labs.models import Lab, LabsCheck
 from labs.services import applying, tiles
@@ -54,7 +54,10 @@ class _Round:
 
 def refresh_labs(*, now: datetime, only: Iterable[uuid.UUID] | None = None) -> list[Outcome]:
     """Read the labs of workers that are due, or of `only` these; one that hangs delays no other."""
-    until = now + timedelta(seconds=min(settings.LABS_INTERVAL, AGAIN))
+    interval = runtime.value("LABS_INTERVAL")
+    if only is None:
+        due.pull_forward("labs_due_at", within=interval, over=interval, now=now)
+    until = now + timedelta(seconds=min(interval, AGAIN))
     workers = due.claim_labs(limit=BATCH, until=until, now=now, only=only)
     if not workers:
         return []
@@ -116,6 +119,6 @@ def _flush(this: _Round) -> None:
     if ids:
         now = timezone.now()
         with transaction.atomic():
-            next_at = now + timedelta(seconds=settings.LABS_INTERVAL)
+            next_at = now + timedelta(seconds=runtime.value("LABS_INTERVAL"))
             labs_known.mark_read(worker_ids=ids, claimed_until=this.claimed_until, due_at=next_at, at=now)
             events.announce_checked(worker_ids=ids, at=now)

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.utils.safestring import SafeString
 
+from cmlmanager import runtime
 from labs.choices import NodeState, Standing
 from labs.models import Lab
 from labs.topology import picture_of
@@ -37,7 +37,7 @@ def labs_age(worker: Worker | None) -> SafeString:
         return SafeString("–")
     if worker.machine_state != MachineState.RUNNING:
         return age(worker.labs_succeeded_at)
-    return age(worker.labs_succeeded_at, stale_after(settings.LABS_INTERVAL).total_seconds(), f"labs:{worker.pk}")
+    return age(worker.labs_succeeded_at, stale_after(runtime.value("LABS_INTERVAL")).total_seconds(), f"labs:{worker.pk}")
 
 
 @register.simple_tag

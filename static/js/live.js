@@ -34,7 +34,6 @@
 
   const now = () => performance.now();
   const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
-
   function fallBehind(within, lost) {
     behind ||= { since: now(), lost };
     behind.lost ||= lost;

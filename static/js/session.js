@@ -222,7 +222,7 @@
   document.addEventListener("session:refused", () => refuse("refused"));
   document.addEventListener("session:stale", () => refuse("stale"));
   document.addEventListener("live:powers", change);
-  document.addEventListener("live:doubt", () => ask());
+  document.addEventListener("live:doubt", () => over || ask());
   document.addEventListener("live:final", ({ detail }) => {
     if (detail.state === "signed-out") end();
     else if (detail.state === "forbidden") change();

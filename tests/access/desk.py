@@ -36,6 +36,17 @@ for model, may_change in (
     ("labs/lab", False),
     ("labs/labversion", False),
     ("labs/labscheck", False),
+    ("labs/labsbackup", False),
+    ("labs/labyaml", False),
+    ("labs/labfile", False),
+    ("workers/sample", False),
+    ("workers/hourlysample", False),
+    ("workers/historymark", False),
+    ("workers/strayinstance", False),
+    ("workers/doubtfulseat", False),
+    ("workers/licensetoken", False),
+    ("runtime/settingvalue", False),
+    ("runtime/turn", False),
     ("accounts/user", True),
 ):
     may_add = DESK if may_change else DESK_REFUSED

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
@@ -64,6 +65,8 @@ def test_a_token_may_exactly_what_its_role_may(scope: Role, ada: User, now: date
     assert not user.has_perm("auth.delete_group")
     assert user.has_module_perms("workers")
     assert not user.has_module_perms("sessions")
+    assert {name for name in CAPABILITIES if async_to_sync(user.ahas_perm)(name)} == capabilities_of(scope)
+    assert async_to_sync(user.ahas_module_perms)("workers")
 
 
 def test_a_superusers_token_is_no_superuser(ada: User, now: datetime) -> None:

@@ -68,6 +68,18 @@ def test_a_provider_without_such_a_door(browser: Client, provider: OpenIdProvide
     assert not is_in(browser)
 
 
+def test_signing_out_everywhere_leads_to_signing_out_there_too(browser: Client, provider: OpenIdProvider) -> None:
+    other = Client()
+    sign_in(other, provider)
+
+    answer = browser.post("/account/sessions/end/")
+
+    assert answer["Location"].startswith(f"{provider.issuer}/protocol/openid-connect/logout")
+    assert "id_token_hint" in answer["Location"]
+    assert not is_in(browser)
+    assert not is_in(other)
+
+
 def test_an_id_token_that_can_no_longer_be_read_is_left_out(browser: Client, provider: OpenIdProvider) -> None:
     ProviderSession.objects.update(id_token_encrypted="x")
     answer = browser.post("/sign-out/")
@@ -86,7 +98,7 @@ def test_signing_out_takes_a_form_with_its_token(provider: OpenIdProvider) -> No
 
 def test_local_people_are_not_sent_to_the_provider(provider: OpenIdProvider, uma: User) -> None:
     browser = Client()
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
     assert browser.post("/sign-out/")["Location"] == "/sign-in/"
 
 

@@ -215,7 +215,7 @@ def test_tokens_under_a_key_that_is_gone_end_it(browser: Client, settings: Any) 
 
 def test_somebody_signed_in_with_a_password_is_none_of_its_business(provider: OpenIdProvider, uma: User) -> None:
     browser = Client()
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
 
     assert browser.get("/").status_code == 200
     assert provider.asked == []

@@ -311,7 +311,7 @@ def test_the_session_key_is_a_new_one(provider: OpenIdProvider) -> None:
 
 def test_another_persons_session_does_not_survive_in_the_browser(provider: OpenIdProvider, uma: User) -> None:
     browser = Client()
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
     session = browser.session
     session["hers"] = "secret"
     session.save()

@@ -85,7 +85,7 @@ def test_a_page_that_reads_itself_learns_that_it_may_not(ada: User) -> None:
 
 def test_a_form_of_another_session_says_so(uma: User) -> None:
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(uma, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(uma, backend="accounts.local.backend.LocalBackend")
     assert browser.post("/account/", headers=HTMX)["HX-Trigger"] == "session:stale"
 
 

@@ -43,7 +43,7 @@ def test_somebody_who_is_not_signed_in_gets_401_and_is_told_how(client: Client) 
 def test_a_session_may_change_something_only_with_its_csrf_token(ada: User) -> None:
     worker = make_worker(machine_state="stopped")
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    browser.force_login(ada, backend="accounts.local.backend.LocalBackend")
 
     refused = browser.post(f"/api/workers/{worker.pk}/start", {}, content_type="application/json")
     page = browser.get("/").content.decode()

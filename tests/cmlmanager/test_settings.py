@@ -43,6 +43,7 @@ def test_production_settings_pass_the_deployment_checks_without_a_warning(tmp_pa
         ({"STATE_INTERVAL": "often"}, "STATE_INTERVAL"),
         ({"CML_TLS_POLICY": "maybe"}, "CML_TLS_POLICY"),
         ({"DATABASE_URL": "nonsense://"}, "nonsense"),
+        ({"SESSION_IDLE_MINUTES": "2"}, "SESSION_IDLE_MINUTES"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -58,6 +59,8 @@ def test_a_bad_setting_stops_the_start_and_is_named(changes: dict[str, str], nam
         ({"SANDBOX": "1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "SANDBOX is on"),
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
         ({"CML_TLS_POLICY": "off"}, "CML_TLS_POLICY"),
+        ({"SESSION_IDLE_MINUTES": "6"}, "SESSION_WARNING_MINUTES"),
+        ({"SESSION_IDLE_MINUTES": "900"}, "SESSION_IDLE_MINUTES"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -136,7 +136,7 @@ def test_workers_are_spread_over_the_window(settings: Any) -> None:
     settings.LABS_NIGHTLY_HOUR, settings.LABS_NIGHTLY_MINUTES = 23, 120
     now = timezone.now().replace(hour=23, minute=30)
 
-    times = [nightly.next_at(make_worker(), after=now) for _ in range(20)]
+    times = [nightly.next_at(make_worker().pk, after=now) for _ in range(20)]
 
     assert len(set(times)) > 15
     assert all(now < at <= now + timedelta(days=1) for at in times)

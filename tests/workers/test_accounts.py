@@ -175,6 +175,7 @@ def test_instances_are_looked_for_and_imported_in_the_account_that_was_chosen(si
 def test_discovery_looks_in_every_account(simulated_aws: SimulatedAws, settings: Any) -> None:
     (own,) = simulated_aws.launch(REGION, tags={"Found": "everywhere"})
     theirs = launch_in_other(simulated_aws, "eu-central-1", tags={"Found": "everywhere"})
+    settings.DISCOVERY = True
     settings.DISCOVERY_TAG = "Found=everywhere"
     assert discovery.tick(now=timezone.now()) == len(places.configured()) == 4
     assert set(Worker.objects.values_list("instance_id", "account", "region")) == {
@@ -185,6 +186,7 @@ def test_discovery_looks_in_every_account(simulated_aws: SimulatedAws, settings:
 
 def test_discovery_goes_on_where_an_account_is_away(simulated_aws: SimulatedAws, settings: Any) -> None:
     (own,) = simulated_aws.launch("us-west-2", tags={"Found": "anyway"})
+    settings.DISCOVERY = True
     settings.DISCOVERY_TAG = "Found=anyway"
     simulated_aws.set_fault("unauthorized", account=OTHER)
     assert discovery.tick(now=timezone.now()) == 2

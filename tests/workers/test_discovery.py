@@ -23,6 +23,7 @@ REGION = "us-east-1"
 def configured(settings: Any, simulated_aws: SimulatedAws, request: pytest.FixtureRequest) -> None:
     settings.AWS_ENDPOINT_URL = simulated_aws.endpoint_url
     settings.DISCOVERY_REGIONS = [REGION]
+    settings.DISCOVERY = True
     settings.DISCOVERY_TAG = f"Test={request.node.name[:60]}"
 
 

@@ -13,17 +13,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from cmlmanager import runtime
 from workers import events
-from workers.choices import EventKind, ServiceState
+from workers.choices import EventKind, MachineState, ServiceState
 from workers.models import Event, Sample, Worker
 from workers.services import due, readiness, record
 from workers.services.alerts import evaluation
 from workers.services.cml_reading import Reading, read
-from workers.services.cml_story import fields_of, patience, sample_of
+from workers.services.cml_story import LONGEST_PATIENCE, fields_of, patience, sample_of
 from workers.services.licenses import seats
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Asked:
 
 def refresh_cml(*, now: datetime) -> int:
     """Read the CML servers that are due and write what changed; returns how many were read. One that hangs delays no other."""
+    _plan_anew(now)
     pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="cml")
     reading: dict[Future[Reading], Asked] = {}
     began = time.monotonic()
@@ -70,6 +72,14 @@ def refresh_cml(*, now: datetime) -> int:
     finally:
         # When the task's time limit strikes, threads that still wait for a server must not hold the process.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _plan_anew(now: datetime) -> None:
+    """The interval may have become shorter. Servers that timed out may be some intervals further away."""
+    interval = runtime.value("CML_INTERVAL")
+    for timed_out, intervals in ((False, due.FURTHEST), (True, due.FURTHEST + LONGEST_PATIENCE - 1)):
+        among = Q(machine_state=MachineState.RUNNING, **{"cml_timeouts__gt" if timed_out else "cml_timeouts": 0})
+        due.pull_forward("cml_due_at", within=intervals * interval, over=intervals * interval, among=among, now=now)
 
 
 def _judge(worker_ids: list[uuid.UUID]) -> None:
@@ -99,7 +109,7 @@ def _next(held: list[Worker], *, now: datetime, passed: float) -> list[Worker]:
     if passed > LAST_CLAIM or not free:
         return []
     suspects = 0 if passed > LAST_SUSPECT else SUSPECTS - sum(due.is_suspect(worker) for worker in held)
-    return due.claim_cml(limit=free, suspects=min(free, suspects), interval=settings.CML_INTERVAL, now=now)
+    return due.claim_cml(limit=free, suspects=min(free, suspects), interval=runtime.value("CML_INTERVAL"), now=now)
 
 
 def _keep(worker: Worker, reading: Reading) -> None:
@@ -155,7 +165,7 @@ def _mark(worker: Worker, reading: Reading, *, now: datetime) -> None:
             marks["cml_due_at"] = min(worker.cml_due_at, now + timedelta(seconds=EAGER))
         elif patience(worker.cml_timeouts) > 1:
             marks["cml_due_at"] = worker.cml_due_at + timedelta(
-                seconds=(patience(worker.cml_timeouts) - 1) * settings.CML_INTERVAL
+                seconds=(patience(worker.cml_timeouts) - 1) * runtime.value("CML_INTERVAL")
             )
     Worker.objects.filter(pk=worker.pk).update(**marks)
 

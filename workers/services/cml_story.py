@@ -6,8 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-
+from cmlmanager import runtime
 from workers.choices import LicenseState, ServiceState, TlsPolicy, UsageSource
 from workers.clients import cml
 from workers.models import Sample, Worker
@@ -54,6 +53,9 @@ def fields_of(worker: Worker, reading: Reading, *, now: datetime) -> dict[str, A
     return fields | {"gates": gates_found(worker, reading, fields, now=now)}
 
 
+LONGEST_PATIENCE = max(_PATIENCE)  # intervals
+
+
 def patience(timeouts: int) -> int:
     """How many intervals a server is left alone after so many time-outs in a row."""
     return _PATIENCE[min(timeouts, len(_PATIENCE) - 1)]
@@ -63,7 +65,7 @@ def _patience_told(state: ServiceState, timeouts: int) -> list[str]:
     if state == ServiceState.STARTING or patience(timeouts) == 1:
         return []
     times = timeouts if timeouts < len(_PATIENCE) else "several"
-    minutes = max(1, round(patience(timeouts) * settings.CML_INTERVAL / 60))
+    minutes = max(1, round(patience(timeouts) * runtime.value("CML_INTERVAL") / 60))
     every = "minute" if minutes == 1 else f"{minutes} minutes"
     return [f"It timed out {times} times in a row, so it is asked only every {every}; Refresh asks at once."]
 

@@ -6,9 +6,9 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from cmlmanager import runtime
 from workers import aws_accounts, finding
 from workers.models import RegionCheck
 from workers.services import importing, places, record
@@ -25,7 +25,10 @@ def tick(*, now: datetime) -> int:
     questions = _questions()
     if not questions:
         return 0
-    chosen = settings.DISCOVERY_REGIONS
+    # What was planned by a longer interval than today's.
+    line = now + timedelta(seconds=runtime.value("DISCOVERY_INTERVAL"))
+    RegionCheck.objects.filter(discovery_due_at__gt=line).update(discovery_due_at=line)
+    chosen = runtime.value("DISCOVERY_REGIONS")
     wanted = [place for place in places.configured() if not chosen or place.region in chosen]
     # What the fleet refresh cannot read either comes last, so that it keeps nobody else waiting.
     failing = set(RegionCheck.objects.filter(failing_since__isnull=False).values_list("account", "region"))
@@ -33,8 +36,15 @@ def tick(*, now: datetime) -> int:
     return sum(_discover(place, questions, now=now) for place in wanted if _claim(place, now=now))
 
 
+def look_again(*, at: datetime) -> None:
+    """What is looked for has changed: every region is due at that moment."""
+    RegionCheck.objects.update(discovery_due_at=at)
+
+
 def _questions() -> list[dict[str, Any]]:
-    asked = ((finding.By.IMAGE_NAME, settings.DISCOVERY_AMI_NAME), (finding.By.TAG, settings.DISCOVERY_TAG))
+    if not runtime.value("DISCOVERY"):
+        return []
+    asked = ((finding.By.IMAGE_NAME, runtime.value("DISCOVERY_AMI_NAME")), (finding.By.TAG, runtime.value("DISCOVERY_TAG")))
     return [finding.question(by, value) for by, value in asked if value]
 
 
@@ -42,7 +52,7 @@ def _claim(place: Place, *, now: datetime) -> bool:
     """Take `place` if its time has come; False when it has not, or somebody else has it: two beats look once."""
     RegionCheck.objects.get_or_create(account=place.account, region=place.region)
     due = _check(place).filter(Q(discovery_due_at__isnull=True) | Q(discovery_due_at__lte=now))
-    return bool(due.update(discovery_due_at=now + timedelta(seconds=settings.DISCOVERY_INTERVAL)))
+    return bool(due.update(discovery_due_at=now + timedelta(seconds=runtime.value("DISCOVERY_INTERVAL"))))
 
 
 def _check(place: Place) -> QuerySet[RegionCheck]:
@@ -57,7 +67,7 @@ def _discover(place: Place, questions: list[dict[str, Any]], *, now: datetime) -
     except importing.UnableToFind as error:
         logger.warning("Discovery failed in %s: %s (%s)", aws_accounts.in_words(*place), error.sentence, error.detail)
         # Sooner than the interval says, unless that is shorter.
-        soon = now + min(AGAIN, timedelta(seconds=settings.DISCOVERY_INTERVAL))
+        soon = now + min(AGAIN, timedelta(seconds=runtime.value("DISCOVERY_INTERVAL")))
         _check(place).update(discovery_due_at=soon)
         return False
     new = [item for item in found.values() if not item["skipped"]]

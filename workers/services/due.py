@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +14,16 @@ from django.db.models import Q
 from workers.choices import MachineState, ServiceState
 from workers.models import Worker
 
+_ALL = Q()
+FURTHEST = 1.5  # intervals
+_SHARES = 20  # groups into which a fleet that is planned anew is spread: an update each
+
 
 def next_slot(worker_id: uuid.UUID, *, interval: int, now: datetime) -> datetime:
-    """When this worker comes next, at least half an interval away: each has its own second of the interval, which spreads the fleet."""
+    """When this worker comes next, at least half an interval away and at most FURTHEST of them.
+
+    Each has its own second of the interval, which spreads the fleet.
+    """
     phase = zlib.crc32(worker_id.bytes) % (interval * 1000) / 1000
     earliest = now.timestamp() + interval / 2
     slot = earliest - (earliest - phase) % interval + interval
@@ -36,6 +44,26 @@ def claim_region(field: str, *, region: str, account: str = "", interval: float,
         for start in range(0, len(ids), 500):
             Worker.objects.filter(pk__in=ids[start : start + 500]).update(**{field: now + timedelta(seconds=interval)})
     return ids
+
+
+def pull_forward(field: str, *, within: float, over: float, now: datetime, among: Q = _ALL) -> int:
+    """Of `among`, those that are due by `field` later than `within` seconds from now were planned by a longer interval than today's: they
+    come due within `over` seconds, spread (0: at once). Returns how many.
+
+    Every tick does this, so that a shorter interval holds from the next tick on, whoever was just planning by the longer one.
+    """
+    line = now + timedelta(seconds=within)
+    late = Worker.objects.filter(among, **{f"{field}__gt": line})
+    ids = list(late.values_list("pk", flat=True))
+    shares: dict[int, list[uuid.UUID]] = defaultdict(list)
+    for worker_id in ids:
+        shares[zlib.crc32(worker_id.bytes) % _SHARES if over else 0].append(worker_id)
+    for share, mine in shares.items():
+        at = now + timedelta(seconds=over * share / _SHARES)
+        for start in range(0, len(mine), 500):
+            # Not those that somebody has asked for, or claimed, meanwhile.
+            late.filter(pk__in=mine[start : start + 500]).update(**{field: at})
+    return len(ids)
 
 
 # Whose last look ended with a time-out and whom nobody waits for: they may hold a thread for long.

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from cmlmanager import runtime
 from workers import aws_accounts, events, queue
 from workers.choices import ActorKind, MachineState, OperationKind, ServiceState
 from workers.clients import aws
@@ -41,6 +42,8 @@ class RegionReading:
 
 def tick(*, now: datetime) -> int:
     """Queue a refresh for each region of each account in which something is due; returns for how many."""
+    for field, name in (("aws_due_at", "STATE_INTERVAL"), ("metrics_due_at", "METRICS_INTERVAL")):
+        due.pull_forward(field, within=runtime.value(name), over=0, now=now)
     found = due.due_places(now=now)
     for account, region in found:
         queue.refresh_region(region=region, account=account)
@@ -53,7 +56,7 @@ def refresh_region(*, region: str, account: str = "", now: datetime) -> int:
     An error of AWS changes no worker: it is kept as the region's error, shown with its age, and the next tick tries again.
     """
     place = Place(account, region)
-    interval = settings.STATE_INTERVAL - settings.STATE_TICK
+    interval = runtime.value("STATE_INTERVAL") - settings.FLEET_TICK
     ids = due.claim_region("aws_due_at", region=region, account=account, interval=interval, now=now)
     if not ids:
         return 0

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from cmlmanager import runtime
 from workers import aws_accounts, events
 from workers.choices import UsageSource
 from workers.clients import aws
@@ -28,7 +29,7 @@ FIGURES = ("cpu", "network_in", "network_out", "checks_failed")
 
 def refresh_metrics(*, region: str, account: str = "", now: datetime) -> int:
     """Read CloudWatch for what is due in `region` of `account`; returns how many workers were asked for. An error changes nothing but the log."""
-    interval = settings.METRICS_INTERVAL - settings.STATE_TICK
+    interval = runtime.value("METRICS_INTERVAL") - settings.FLEET_TICK
     ids = due.claim_region("metrics_due_at", region=region, account=account, interval=interval, now=now)
     workers = list(Worker.objects.filter(pk__in=ids))
     if not workers:
@@ -130,4 +131,4 @@ def _cloudwatch_speaks(worker: Worker, now: datetime) -> bool:
     """CML's own figure is finer and sees steal; CloudWatch's is shown only while CML's is missing or old."""
     if worker.cpu is None or worker.cpu_source != UsageSource.CML or worker.cml_succeeded_at is None:
         return True
-    return now - worker.cml_succeeded_at > stale_after(settings.CML_INTERVAL)
+    return now - worker.cml_succeeded_at > stale_after(runtime.value("CML_INTERVAL"))

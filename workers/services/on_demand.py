@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import User
+from cmlmanager import runtime
 from workers import queue
 from workers.choices import ActorKind, EventKind, MachineState
 from workers.models import Event, Worker
@@ -70,14 +70,14 @@ def _refuse_unless_useful(worker: Worker, now: datetime) -> None:
         raise _queued(worker.refresh_asked_at, now)
     if rests := resting.why("cml"):
         raise UnableToRefresh("paused", f"{worker} was not refreshed: reading CML servers is paused {rests}.")
-    soon = timedelta(seconds=min(10, settings.CML_INTERVAL / 5))
+    soon = timedelta(seconds=min(10, runtime.value("CML_INTERVAL") / 5))
     if worker.cml_due_at is None or worker.cml_due_at - now <= soon:
         wait = _seconds(worker.cml_due_at - now) if worker.cml_due_at else 0
         raise UnableToRefresh("about_to_run", f"{worker} is about to be refreshed anyway{_in(wait)}.", wait)
 
 
 def _refuse_if_often(worker: Worker, by: User, now: datetime) -> None:
-    cooldown = timedelta(seconds=settings.REFRESH_COOLDOWN)
+    cooldown = timedelta(seconds=runtime.value("REFRESH_COOLDOWN"))
     if worker.refreshed_on_demand_at and now - worker.refreshed_on_demand_at < cooldown:
         wait = _seconds(worker.refreshed_on_demand_at + cooldown - now)
         raise UnableToRefresh("rate_limited", f"{worker} was refreshed on demand a moment ago; try again{_in(wait)}.", wait)

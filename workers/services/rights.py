@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError
 
+from cmlmanager import runtime
 from workers import aws_accounts, provisioning
 from workers.choices import MachineState
 from workers.clients import aws
@@ -122,7 +122,9 @@ def _launch(account: str, region: str, workers: list[Worker], image_id: str) -> 
     """A launch as somebody could ask for it here: of a template that names an AMI, or of a worker's. None when there is neither."""
     names = ("", *(found.name for found in aws_accounts.configured() if found.key == account))
     fitting = [
-        one for one in provisioning.templates(settings.PROVISIONING) if one.region in ("", region) and one.account in names
+        one
+        for one in provisioning.templates(runtime.value("PROVISIONING"))
+        if one.region in ("", region) and one.account in names
     ]
     named = next((one for one in fitting if one.image.startswith("ami-") and one.region == region), None)
     template = named or (fitting[0] if fitting else None)

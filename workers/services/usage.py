@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.conf import settings
+from cmlmanager import runtime
 
 LINES = (70, 90)  # warning and critical, percent
 LEAST_RATE = 1_000  # bytes per second: less is no traffic worth a line
@@ -12,7 +12,7 @@ def significant(old: float | None, new: float | None) -> bool:
     """Whether `new` percent differs from `old` by the threshold, crosses a line, or comes or goes."""
     if old is None or new is None:
         return old is not new
-    return abs(new - old) >= settings.USAGE_THRESHOLD or any((old < line) != (new < line) for line in LINES)
+    return abs(new - old) >= runtime.value("USAGE_THRESHOLD") or any((old < line) != (new < line) for line in LINES)
 
 
 def significant_rate(old: float | None, new: float | None) -> bool:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from django import template
-from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from cmlmanager import runtime
 from workers.choices import Look, MachineState
 from workers.models import Worker, stale_after
 
@@ -158,7 +158,7 @@ def aws_age(worker: Worker) -> SafeString:
     """When EC2 last told of this worker. Nobody asks after one that is gone, so that never turns stale."""
     if worker.machine_state in (MachineState.TERMINATED, MachineState.FAILED):
         return age(worker.aws_succeeded_at)
-    return age(worker.aws_succeeded_at, stale_after(settings.STATE_INTERVAL).total_seconds(), f"aws:{worker.place}")
+    return age(worker.aws_succeeded_at, stale_after(runtime.value("STATE_INTERVAL")).total_seconds(), f"aws:{worker.place}")
 
 
 @register.simple_tag
@@ -166,7 +166,7 @@ def cml_age(worker: Worker) -> SafeString:
     """When this worker's CML last answered. It is asked only while the machine runs."""
     if worker.machine_state != MachineState.RUNNING:
         return age(worker.cml_succeeded_at)
-    return age(worker.cml_succeeded_at, stale_after(settings.CML_INTERVAL).total_seconds(), f"cml:{worker.pk}")
+    return age(worker.cml_succeeded_at, stale_after(runtime.value("CML_INTERVAL")).total_seconds(), f"cml:{worker.pk}")
 
 
 @register.simple_tag
@@ -174,7 +174,7 @@ def metrics_age(worker: Worker) -> SafeString:
     """Until when CloudWatch's newest figures for this worker reach: it tells of five minutes at a time, some minutes later."""
     if worker.machine_state != MachineState.RUNNING:
         return age(worker.metrics_at)
-    return age(worker.metrics_at, stale_after(settings.METRICS_INTERVAL).total_seconds() + CLOUDWATCH_DELAY)
+    return age(worker.metrics_at, stale_after(runtime.value("METRICS_INTERVAL")).total_seconds() + CLOUDWATCH_DELAY)
 
 
 @register.simple_tag

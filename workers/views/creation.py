@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
@@ -15,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.requests import PersonalRequest
+from cmlmanager import runtime
 from cmlmanager.htmx import vary, wants_fragment
 from workers import aws_accounts, provisioning
 from workers.creation_forms import CreateWorkerForm, initial_of
@@ -92,14 +92,14 @@ def _templates(request: PersonalRequest) -> list[dict[str, Any]]:
     chosen = request.GET.get("template")
     return [
         {"template": template, "url": f"?template={number}", "current": chosen == str(number)}
-        for number, template in enumerate(provisioning.templates(settings.PROVISIONING), start=1)
+        for number, template in enumerate(provisioning.templates(runtime.value("PROVISIONING")), start=1)
     ]
 
 
 def _initial(request: PersonalRequest) -> dict[str, Any]:
     """From a template, or from an earlier proposal that is to be changed."""
     number = request.GET.get("template", "")
-    offered = provisioning.templates(settings.PROVISIONING)
+    offered = provisioning.templates(runtime.value("PROVISIONING"))
     if number.isascii() and number.isdecimal() and len(number) < 4 and 0 < int(number) <= len(offered):
         return offered[int(number) - 1].initial
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Count
 from django.http import HttpResponse
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PersonalRequest
+from cmlmanager import runtime
 from cmlmanager.htmx import vary, wants_fragment
 from workers import aws_accounts
 from workers.choices import MachineState, ServiceState
@@ -58,7 +58,7 @@ def _context(query: FleetQuery, visible: WorkerQuerySet, *, now: datetime) -> di
         "stream_url": _stream_url(page),
         "reread_url": query.url(page=query.page),
         "now": now,
-        "stale_after_seconds": int(stale_after(settings.STATE_INTERVAL).total_seconds()),
+        "stale_after_seconds": int(stale_after(runtime.value("STATE_INTERVAL")).total_seconds()),
     } | _paging(query, page)
 
 

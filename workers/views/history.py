@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PersonalRequest
+from cmlmanager import runtime
 from cmlmanager.htmx import vary, wants_fragment
 from workers import access, history, history_rows
 from workers.history_forms import HOURS, SAMPLES, HistoryRangeForm
@@ -74,7 +74,7 @@ def _export_of(found: Worker, form: HistoryRangeForm) -> dict[str, Any]:
         "export_url": reverse("worker-history-export", args=[found.pk]),
         "export_form": form,
         "export_limits": (
-            f"Readings are kept for {settings.SAMPLE_DAYS} days, means of hours for {settings.SAMPLE_HOURLY_DAYS}. "
+            f"Readings are kept for {runtime.value('SAMPLE_DAYS')} days, means of hours for {runtime.value('SAMPLE_HOURLY_DAYS')}. "
             f"A file has at most {MOST_ROWS:,} lines; its times are UTC."
         ),
     }
@@ -82,7 +82,9 @@ def _export_of(found: Worker, form: HistoryRangeForm) -> dict[str, Any]:
 
 def _file(request: PersonalRequest, found: Worker, detail: str, start: datetime, end: datetime) -> HttpResponseBase:
     # Nothing is older: no days are asked for of which the database has nothing.
-    start = max(start, timezone.now() - timedelta(days=max(settings.SAMPLE_DAYS, settings.SAMPLE_HOURLY_DAYS) + 1))
+    start = max(
+        start, timezone.now() - timedelta(days=max(runtime.value("SAMPLE_DAYS"), runtime.value("SAMPLE_HOURLY_DAYS")) + 1)
+    )
     read, headings = (
         (history_rows.hour_rows, history_rows.HOUR_HEADINGS)
         if detail == HOURS

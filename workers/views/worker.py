@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -16,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.requests import PersonalRequest
+from cmlmanager import runtime
 from cmlmanager.htmx import vary, wants_fragment
 from workers import access
 from workers.dressing import dressed
@@ -38,7 +38,7 @@ def worker(request: PersonalRequest, worker_id: uuid.UUID) -> HttpResponse:
     context = {
         "worker": found,
         "stream_url": f"/api/events/stream?channel=fleet&channel=worker.{found.pk}",
-        "stale_after_seconds": int(stale_after(settings.STATE_INTERVAL).total_seconds()),
+        "stale_after_seconds": int(stale_after(runtime.value("STATE_INTERVAL")).total_seconds()),
         "newest": newest_of(found, NEWEST),
         "alerts": Alert.objects.of_worker(found),
         "back": found.get_absolute_url(),

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 
+from cmlmanager import runtime
 from labs.models import Lab, LabVersion, LabYaml
 from labs.querysets import IS_GONE
 
@@ -18,10 +18,11 @@ BATCH = 200  # labs, and texts, at once
 
 def prune(*, now: datetime) -> int:
     """Delete what is past its time or its number, and texts that no version has; returns how many versions went."""
-    old = now - timedelta(days=settings.LAB_VERSION_DAYS)
+    old = now - timedelta(days=runtime.value("LAB_VERSION_DAYS"))
     crowded = Count("versions__content", distinct=True)
     labs = Lab.objects.annotate(texts=crowded).filter(
-        Q(texts__gt=settings.LAB_VERSIONS_KEEP) | Q(pk__in=LabVersion.objects.filter(confirmed_at__lt=old).values("lab"))
+        Q(texts__gt=runtime.value("LAB_VERSIONS_KEEP"))
+        | Q(pk__in=LabVersion.objects.filter(confirmed_at__lt=old).values("lab"))
     )
     ids = list(labs.values_list("pk", flat=True))
     gone = set(Lab.objects.filter(IS_GONE, pk__in=ids).values_list("pk", flat=True)) if ids else set()
@@ -49,9 +50,9 @@ def _doomed(versions: list[LabVersion], *, is_gone: bool, now: datetime) -> Iter
     """Of one lab's versions, newest first, those that go: beyond LAB_VERSIONS_KEEP different texts, or too old."""
     texts: set[str] = set()
     for place, version in enumerate(versions):
-        last = settings.LAB_GONE_DAYS if is_gone else None  # days; None: for ever
-        days = last if place == 0 else settings.LAB_VERSION_DAYS
-        crowded = version.content_id not in texts and len(texts) >= settings.LAB_VERSIONS_KEEP
+        last = runtime.value("LAB_GONE_DAYS") if is_gone else None  # days; None: for ever
+        days = last if place == 0 else runtime.value("LAB_VERSION_DAYS")
+        crowded = version.content_id not in texts and len(texts) >= runtime.value("LAB_VERSIONS_KEEP")
         if version.pinned:
             texts.add(version.content_id)
         elif crowded or (days is not None and version.confirmed_at < now - timedelta(days=days)):

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
-
+from cmlmanager import runtime
 from workers.alert_choices import AlertKind, AlertSeverity, CloseReason
 from workers.choices import LicenseState, MachineState, ServiceState
 from workers.models import Worker, stale_after
@@ -110,7 +109,7 @@ def _stale(kind: AlertKind, worker: Worker, facts: Facts) -> Verdict:
 def _was_asked_lately(worker: Worker, facts: Facts) -> bool:
     """Whether what is said of CML comes from a look that is not old itself."""
     asked_at = worker.cml_checked_at
-    return asked_at is not None and facts.now - asked_at <= stale_after(settings.CML_INTERVAL)
+    return asked_at is not None and facts.now - asked_at <= stale_after(runtime.value("CML_INTERVAL"))
 
 
 def _last_answers(worker: Worker, facts: Facts) -> dict[str, datetime]:

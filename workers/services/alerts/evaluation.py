@@ -12,6 +12,8 @@ from datetime import datetime
 
 from django.db import transaction
 
+from cmlmanager import runtime
+from cmlmanager.runtime import turns
 from workers import events
 from workers.alert_choices import AlertChange, AlertKind, AlertSeverity, CloseReason
 from workers.choices import EventKind
@@ -48,6 +50,13 @@ class Plan:
     events: list[Event] = field(default_factory=list)
     told: list[tuple[Alert, AlertChange]] = field(default_factory=list)
     were: dict[uuid.UUID, str] = field(default_factory=dict)  # former severities
+
+
+def tick(*, now: datetime) -> int:
+    """Judge the whole fleet when its time has come; returns how many workers had something to write."""
+    if not turns.take("alerts", interval=runtime.value("ALERT_INTERVAL"), now=now):
+        return 0
+    return evaluate(now=now)
 
 
 def evaluate(*, now: datetime, worker_ids: Iterable[uuid.UUID] | None = None) -> int:

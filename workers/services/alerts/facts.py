@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q
 
+from cmlmanager import runtime
 from workers.alert_choices import AlertKind
 from workers.alert_lines import Book, book
 from workers.choices import EventKind, MachineState, ServiceState, UsageSource
@@ -47,12 +47,12 @@ class Facts:
 
     def readings(self, worker: Worker, kind: AlertKind) -> tuple[list[Reading], datetime]:
         """The measurements since the machine runs, and from when on one is fresh. CML's; CloudWatch's CPU while CML's is old."""
-        fresh = self.now - stale_after(settings.CML_INTERVAL)
+        fresh = self.now - stale_after(runtime.value("CML_INTERVAL"))
         found = self._since_start(worker, UsageSource.CML, kind)
         if kind == AlertKind.CPU and (not found or found[-1].at < fresh):
             other = self._since_start(worker, UsageSource.CLOUDWATCH, kind)
             if other:
-                return other, self.now - stale_after(settings.METRICS_INTERVAL) - PERIOD
+                return other, self.now - stale_after(runtime.value("METRICS_INTERVAL")) - PERIOD
         return found, fresh
 
     def _since_start(self, worker: Worker, source: str, kind: AlertKind) -> list[Reading]:
@@ -63,7 +63,9 @@ class Facts:
         """Whether its next look will tell: it is the next to be read, as everything is after a start of the portal; or it is overdue and
         so is everybody else, because the portal itself was away."""
         due_at, interval = (
-            (worker.aws_due_at, settings.STATE_INTERVAL) if source == "EC2" else (worker.cml_due_at, settings.CML_INTERVAL)
+            (worker.aws_due_at, runtime.value("STATE_INTERVAL"))
+            if source == "EC2"
+            else (worker.cml_due_at, runtime.value("CML_INTERVAL"))
         )
         if due_at is None:
             return True
@@ -123,7 +125,7 @@ def _samples(workers: Sequence[Worker], alerts: Alerts, thresholds: Book, *, now
 
 def _fresh_at_most() -> timedelta:
     """The age beyond which a measurement of neither source is fresh."""
-    return stale_after(max(settings.CML_INTERVAL, settings.METRICS_INTERVAL)) + PERIOD
+    return stale_after(max(runtime.value("CML_INTERVAL"), runtime.value("METRICS_INTERVAL"))) + PERIOD
 
 
 def _left_ready(workers: Sequence[Worker]) -> dict[uuid.UUID, datetime]:

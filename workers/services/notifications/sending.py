@@ -9,9 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import F
 
+from cmlmanager import runtime
 from workers import events
 from workers.clients import notify
 from workers.models import Delivery, NotificationTarget
@@ -139,7 +139,7 @@ def _next(target: NotificationTarget, *, now: datetime) -> list[Delivery]:
         return list(waiting[:1])
     if target.burst_from is None or target.burst_from + BURST <= now:
         target.burst_from, target.burst_sent = now, 0
-    left = settings.NOTIFY_BURST - target.burst_sent
+    left = runtime.value("NOTIFY_BURST") - target.burst_sent
     if left <= 0:
         hold = target.burst_from + BURST
         NotificationTarget.objects.filter(pk=target.pk, lease_owner=target.lease_owner).update(paused_until=hold)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
-
+from cmlmanager import runtime
 from workers.models import Delivery, NotificationTarget
 from workers.notification_choices import DeliveryState
 
@@ -17,7 +16,7 @@ def prune(*, now: datetime) -> int:
     NotificationTarget.objects.filter(previous_secret_until__lte=now).update(
         previous_secret_encrypted="", previous_secret_until=None
     )
-    before = now - timedelta(days=settings.NOTIFICATION_DAYS)
+    before = now - timedelta(days=runtime.value("NOTIFICATION_DAYS"))
     old = Delivery.objects.filter(created_at__lt=before).exclude(state=DeliveryState.PENDING).order_by("created_at")
     deleted = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
