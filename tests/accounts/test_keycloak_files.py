@@ -43,6 +43,7 @@ def test_no_address_of_somebodys_portal_is_in_the_realm() -> None:
     assert "http://" not in realm
     assert "https://" not in realm
     assert set(PLACEHOLDER.findall(realm)) == {"${PORTAL_URL}", "${OIDC_CLIENT_SECRET}"}
+    assert "${PORTAL_BACKCHANNEL_URL:${PORTAL_URL}}/oidc/backchannel-logout/" in realm
 
 
 def test_the_realm_itself_has_no_people() -> None:
