@@ -288,7 +288,9 @@ def test_the_log_has_pages_and_the_same_number_of_queries_whatever_it_holds(
     target = make_webhook("https://hooks.example.com/", now=now)
     for number in range(1, 121):
         post(notice(number), now=now)
-    with django_assert_max_num_queries(12):  # the header's bell is two of them, its word on the system one, the session's row one
+    with django_assert_max_num_queries(
+        12
+    ):  # the header's bell is two of them, its word on the system one, the session's row one
         first = page(browser, f"/notifications/{target.pk}/")
     assert "1–50 of 120 deliveries" in first
     assert "worker-120" in first
